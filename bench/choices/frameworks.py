@@ -1,0 +1,250 @@
+"""Measure the choice of web framework and of ASGI server, every row in the same run.
+
+Each contender answers 200 and a small JSON text at ``/verify`` after reading one request header,
+as a real process on 127.0.0.1 pinned to core 0; ``wrk`` asks from core 1 over 16 connections. A
+round visits each once, in a rotated order and with a fresh process. Groups: ``route`` (the
+framework's own), ``answers`` (SHA-256 of the header, one look-up and the answer, in a plain ASGI
+layer or in the framework's middleware), ``passes`` (the same check lets the request through to a
+route), ``proxy`` (the server trusts a proxy's headers). Also: import time, distributions, a stop
+with a request under way. Without ``--python`` it installs its pins in a temporary environment.
+
+    python bench/choices/frameworks.py --json bench/results/choices-frameworks.json
+"""
+# ruff: noqa: PLC0415, ANN401 - a server imports only what it measures; each has its own app type
+
+import argparse
+import asyncio
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+Scope = dict[str, Any]
+Send = Callable[[Scope], Awaitable[None]]
+PINS = {"fastapi": "0.165.0", "granian": "2.8.7", "httptools": "0.9.0", "litestar": "2.25.0",
+        "starlette": "1.10.0", "uvicorn": "0.54.0", "uvloop": "0.23.0"}  # fmt: skip
+SERVERS = {"uvicorn": "uvicorn --http httptools --log-level warning --no-proxy-headers",
+           "granian": "granian --http 1 --no-log --no-ws --interface asgi --workers 1"}  # fmt: skip
+FRAMEWORKS = ("starlette", "fastapi", "litestar")
+SHAPES = ("layer+bare", "starlette.pure", "starlette.http", "fastapi.http", "litestar.pure")
+Row = tuple[str, str, str]
+ROWS: list[Row] = [
+    *(("route", app, at) for app in ("bare", *FRAMEWORKS) for at in SERVERS),
+    *(("answers", app, "uvicorn") for app in SHAPES), ("answers", "layer+bare", "granian"),
+    *(("passes", app, "uvicorn") for app in ("layer+starlette", *SHAPES[2:])),
+    ("proxy", "bare", "uvicorn")]  # fmt: skip
+NAME, SAMPLE = b"eci-apikey", b"bench_" + b"k" * 92  # a made-up text as long as a key
+KNOWN = {hashlib.sha256(SAMPLE).digest(): 1}
+OK, BODY = {"valid": True}, b'{"valid":true}'
+HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"14")]
+
+
+async def reply(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def bare(scope: Scope, _receive: Any, send: Send) -> None:
+    if scope["path"] == "/slow":  # a lifespan has no path: the error tells the server it has none
+        await asyncio.sleep(1.5)
+    await reply(send, 200 if any(name == NAME for name, _ in scope["headers"]) else 401)
+
+
+class Layer:
+    """The check as plain ASGI: no object is made per request."""
+
+    def __init__(self, app: Any, *, answers: bool) -> None:
+        self.app, self.answers = app, answers
+
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+        if scope["type"] == "http":
+            text = next((value for name, value in scope["headers"] if name == NAME), b"")
+            if hashlib.sha256(text).digest() not in KNOWN:
+                return await reply(send, 401)
+            if self.answers and scope["path"] == "/verify":
+                return await reply(send, 200)
+        return await self.app(scope, receive, send)  # type: ignore[no-any-return]
+
+
+def starlette() -> Any:
+    from starlette import applications, requests, responses, routing
+
+    async def verify(request: requests.Request) -> responses.Response:
+        return responses.JSONResponse(OK, 200 if "eci-apikey" in request.headers else 401)
+
+    return applications.Starlette(routes=[routing.Route("/verify", verify)])
+
+
+def fastapi() -> Any:
+    from fastapi import FastAPI, Header
+
+    app = FastAPI()
+
+    @app.get("/verify")
+    async def verify(key: Annotated[str, Header(alias="ECI-ApiKey")]) -> dict[str, bool]:
+        return {"valid": bool(key)}
+
+    return app
+
+
+def litestar(shape: str, *, answers: bool) -> Any:
+    from litestar import Litestar, get, middleware
+    from litestar.params import HeaderParameter
+
+    @get("/verify")
+    async def verify(key: Annotated[str, HeaderParameter(name="ECI-ApiKey")]) -> dict[str, bool]:
+        return {"valid": bool(key)}
+
+    class Check(middleware.ASGIMiddleware):
+        async def handle(self, scope: Any, receive: Any, send: Any, next_app: Any) -> None:
+            await Layer(next_app, answers=answers)(scope, receive, send)
+
+    return Litestar([verify], middleware=[Check()] if shape else [], openapi_config=None)
+
+
+def add_http_middleware(app: Any, *, answers: bool) -> None:
+    from starlette import requests, responses
+    from starlette.middleware import base
+
+    async def check(asked: requests.Request, go: Any) -> Any:
+        if hashlib.sha256(asked.headers.get("eci-apikey", "").encode()).digest() not in KNOWN:
+            return responses.JSONResponse(OK, 401)
+        return responses.JSONResponse(OK) if answers else await go(asked)
+
+    app.add_middleware(base.BaseHTTPMiddleware, dispatch=check)
+
+
+def chosen() -> Any:
+    """Make the application named in the environment: what a server process is told to load."""
+    group, choice, _ = os.environ["CHOICE"].split()
+    (name, _, shape), answers = choice.removeprefix("layer+").partition("."), group == "answers"
+    if name == "litestar":
+        return litestar(shape, answers=answers)
+    app = {"bare": lambda: bare, "starlette": starlette, "fastapi": fastapi}[name]()
+    if shape == "http":
+        add_http_middleware(app, answers=answers)
+    elif shape == "pure":
+        app.add_middleware(Layer, answers=answers)
+    return Layer(app, answers=answers) if choice.startswith("layer+") else app
+
+
+def ask(port: int, path: str = "/verify", *, key: bool = True) -> int:
+    """Return the status of one request over a fresh connection, 0 if there was no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"ECI-ApiKey": SAMPLE.decode()} if key else {})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+
+
+@contextmanager
+def serving(python: str, row: Row) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run one server process on core 0 until the block ends; it is stopped by its own pid."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    both = f"--loop uvloop --no-access-log --port {port} --factory frameworks:chosen"
+    command = f"taskset -c 0 {python} -m {SERVERS[row[2]]} {both}"
+    command = command.replace("--no-proxy", "--proxy" if row[0] == "proxy" else "--no-proxy")
+    env, here = os.environ | {"CHOICE": " ".join(row)}, Path(__file__).parent
+    process = subprocess.Popen(command.split(), cwd=here, env=env, start_new_session=True)
+    try:
+        until = time.monotonic() + 15
+        while (status := ask(port)) == 0 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert (status, ask(port, key=False) // 100) == (200, 4), row
+        yield process, port
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)  # the session made for it above, and nothing else
+
+
+def drive(port: int, seconds: int) -> tuple[float, float]:
+    """Return requests per second and the 99th percentile in ms; fail if a request was refused."""
+    command = f"taskset -c 1 wrk -t1 -c16 -d{seconds}s --latency http://127.0.0.1:{port}/verify -H"
+    words = [*command.split(), f"ECI-ApiKey: {SAMPLE.decode()}"]
+    text = subprocess.check_output(words, text=True, timeout=seconds + 15)
+    found = re.search(r" 99% +([\d.]+)([um]?s)\n.* requests in .*\nRequests/sec: +([\d.]+)", text)
+    assert found, text  # lines about errors or refusals would stand before the last of these
+    return float(found[3]), float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def stop(python: str, at: str) -> dict[str, float]:
+    """Tell a server to stop 0.5 s into a request that takes 1.5 s; an answer of 0 is none."""
+    with serving(python, ("route", "bare", at)) as (process, port), ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask, port, "/slow")
+        time.sleep(0.5)
+        process.terminate()
+        begin, status = time.perf_counter(), process.wait(10)
+        seconds = round(time.perf_counter() - begin, 2)
+        return {"answer": asked.result(6), "seconds": seconds, "exit_status": status}
+
+
+def weigh(python: str, name: str) -> dict[str, float]:
+    """Return a framework's import time (median of 7 fresh processes) and its distributions."""
+    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    code = code.format(name.replace("starlette", "starlette.applications"))
+    times = [float(subprocess.check_output([python, "-c", code], timeout=60)) for _ in range(7)]
+    dry = f"{python} -m pip install -qq --dry-run -I --report - {name}=={PINS[name]}"
+    installs = json.loads(subprocess.check_output(dry.split(), timeout=300))["install"]
+    return {"import_ms": round(median(times) * 1000, 1), "distributions": len(installs)}
+
+
+def measure(python: str, rounds: int) -> dict[str, Any]:
+    seen: dict[Row, list[tuple[float, float]]] = {row: [] for row in ROWS}
+    for turn in range(rounds):
+        for row in ROWS[(first := turn * len(ROWS) // rounds) :] + ROWS[:first]:
+            with serving(python, row) as (_, port):
+                drive(port, 2)  # warm-up
+                seen[row].append(drive(port, 4))
+    extra: dict[str, Any] = {name: weigh(python, name) for name in FRAMEWORKS}
+    extra |= {f"stop {at}": stop(python, at) for at in SERVERS}
+    print(*extra.items(), sep="\n")
+    print(f"{'group, application, server':40}{'req/s':>8}{'spread':>8}{'ratio':>7}{'p99 ms':>8}")
+    table = {}
+    for row in ROWS:
+        rates, tails = zip(*seen[row], strict=True)
+        middle, spread = median(rates), (max(rates) - min(rates)) / median(rates)
+        ratio = median(rate / base[0] for rate, base in zip(rates, seen[ROWS[0]], strict=True))
+        print(f"{', '.join(row):40}{middle:8.0f}{spread:8.1%}{ratio:7.2f}{median(tails):8.2f}")
+        line = {"median": round(middle), "spread": round(spread, 4), "ratio": round(ratio, 3)}
+        table[", ".join(row)] = line | {"p99_ms": median(tails), "rates": rates}
+    return {"rows": table} | extra
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare web frameworks and ASGI servers.")
+    parser.add_argument("--python", help="an interpreter that already has the pinned versions")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--rounds", type=int, default=3, help="of 4 s for each row")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        python = str(Path(given.python or f"{place}/bin/python").absolute())
+        if not given.python:
+            subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=120)
+            pins = [f"{name}=={version}" for name, version in PINS.items()]
+            subprocess.run([python, "-m", "pip", "install", "-qq", *pins], check=True, timeout=600)
+        results = measure(python, given.rounds)
+    cpu = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    results |= {"machine": [*cpu, os.uname().release, sys.version], "pins": PINS}
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The command `keyhalt`: its groups, and how every command ends."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, Failure
+from keyhalt.core.profiles import ProfileError
+from keyhalt.core.secrets import MacKeysError
+from keyhalt.usecases.ports import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyhalt.cli.context import Tools
+
+# Name of the command to the module and attribute that has it; loaded when it is called.
+COMMANDS = {
+    "demo": ("demo", "demo"),
+    "serve": ("serving", "serve"),
+    "init": ("serving", "init"),
+    "db": ("serving", "db"),
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command only when somebody asks for it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"keyhalt.cli.{module}"), name)
+        return command
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="keyhalt", prog_name="keyhalt")
+def cli() -> None:
+    """API keys that act as their owner, and stop the moment you say so."""
+
+
+def run(tools: Tools, arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Mistakes end in one line, never in a traceback."""
+    try:
+        code = cli.main(args=arguments, prog_name="keyhalt", obj=tools, standalone_mode=False)
+    except Failure as failure:
+        return _end(failure.message, failure.code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Nothing more can be written to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (MacKeysError, ProfileError) as error:
+        return _end(str(error), EXIT_CONFIG)
+    except StoreUnavailableError as error:
+        return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
+    except OSError as error:
+        what = f" {error.filename}" if error.filename else ""
+        return _end(f"cannot use{what}: {error.strerror or error}", EXIT_ERROR)
+    return code if isinstance(code, int) else 0
+
+
+def _end(message: str, code: int) -> int:
+    click.echo(f"keyhalt: {message}", err=True)
+    return code

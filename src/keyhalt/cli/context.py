@@ -1,0 +1,178 @@
+"""What the commands share: the engine they talk to, who they act as, how they end."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+
+import click
+
+from keyhalt.core.audit import Origin
+from keyhalt.core.decisions import Denied
+from keyhalt.core.principals import Operator
+from keyhalt.core.refusals import Fault, Refused
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+
+    from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+    from keyhalt.usecases.manage_roles import ManageRoles
+    from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.set_up import SetUp
+
+# docs/commands.md has the list; a test holds the two together.
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_DENIED = 3
+EXIT_NOT_FOUND = 5
+EXIT_CONFLICT = 6
+EXIT_UNAVAILABLE = 69
+EXIT_CONFIG = 78
+
+
+class Verbs(Protocol):
+    """The engine as the command line uses it."""
+
+    profile: Profile
+    environment: EnvironmentRow
+
+    @property
+    def issue(self) -> IssueKey: ...
+    @property
+    def delete_key(self) -> DeleteKey: ...
+    @property
+    def look_up(self) -> LookUp: ...
+    @property
+    def set_up(self) -> SetUp: ...
+    @property
+    def manage_users(self) -> ManageUsers: ...
+    @property
+    def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_mac_keys(self) -> ManageMacKeys: ...
+
+
+class Tools(Protocol):
+    """What the composition root lends the commands. `said`: settings given as options."""
+
+    def engine(self, **said: object) -> AbstractContextManager[Verbs]: ...
+    def init(
+        self,
+        *,
+        environment: str,
+        product: str,
+        acting: Operator,
+        origin: Origin,
+        **said: object,
+    ) -> EnvironmentRow: ...
+    def upgrade(self, **said: object) -> None: ...
+    def schema_is_current(self, **said: object) -> bool: ...
+    def listen(self, host: str, port: int) -> socket.socket: ...
+    def serve(
+        self,
+        *,
+        listener: socket.socket | None = None,
+        on_listening: Callable[[], None] | None = None,
+        **said: object,
+    ) -> None: ...
+    def load_sample(
+        self, datasource_id: int, user_id: int, **said: object
+    ) -> Mapping[str, int]: ...
+
+
+class Failure(click.ClickException):
+    """A command that could not do what was asked: one line on stderr and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_ERROR) -> None:
+        super().__init__(message)
+        self.code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An open engine and the datasource that a command is about."""
+
+    verbs: Verbs
+    datasource: DatasourceRow
+
+
+def tools() -> Tools:
+    return cast("Tools", click.get_current_context().obj)
+
+
+def operator() -> Operator:
+    """Who types: the name in the audit log."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return Operator(f"operator:{name}"[:128])
+
+
+def origin() -> Origin:
+    return Origin(request_id="", source="command-line", operation=_command())
+
+
+def _command() -> str:
+    return click.get_current_context().command_path[:300]
+
+
+def fail(no: Denied | Refused, *, missing: str = "there is no such thing") -> NoReturn:
+    """End with a denial or refusal in words. `missing`: what was not found."""
+    if isinstance(no, Denied):
+        raise Failure(missing, EXIT_NOT_FOUND)
+    code = EXIT_CONFLICT if no.fault is Fault.CONFLICT else EXIT_ERROR
+    raise Failure(no.detail, code)
+
+
+def find_datasource(verbs: Verbs, name: str | None) -> DatasourceRow:
+    """By name; without one, the only one there is."""
+    rows: Sequence[DatasourceRow] = verbs.look_up.datasources()
+    if name is None:
+        if len(rows) == 1:
+            return rows[0]
+        names = ", ".join(row.name for row in rows) or "none yet"
+        raise Failure(f"say which datasource with --datasource: {names}", EXIT_USAGE)
+    row = verbs.look_up.datasource(name)
+    if row is None:
+        names = ", ".join(each.name for each in rows) or "none yet"
+        raise Failure(f"there is no datasource {name!r}; there is: {names}", EXIT_NOT_FOUND)
+    return row
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data DIR` on every command that opens the store."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the stores.  [default: KEYHALT_DATA or ./keyhalt-data]",
+    )(command)
+
+
+def datasource_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data` and `--datasource`."""
+    option = click.option(
+        "-d", "--datasource", help="Name of the datasource; not needed when there is only one."
+    )
+    return data_option(option(command))
+
+
+def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="How to print.",
+    )(command)

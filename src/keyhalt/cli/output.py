@@ -1,0 +1,65 @@
+"""Printing: data on stdout, talk on stderr; tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row = "Mapping[str, object]"
+
+
+def show(rows: Sequence[Mapping[str, object]], output: str, *, columns: Sequence[str]) -> None:
+    """Print rows. JSON has every property of a row, a table has `columns`."""
+    if output == "json":
+        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str))
+        return
+    if not rows:
+        say("nothing to show")
+        return
+    cells = [[column.upper() for column in columns]]
+    cells += [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(_width(line[i]) for line in cells) for i in range(len(columns))]
+    for line in cells:
+        padded = [c + " " * (w - _width(c)) for c, w in zip(line, widths, strict=True)]
+        click.echo("  ".join(padded).rstrip())
+
+
+def show_one(row: Mapping[str, object], output: str) -> None:
+    """Print one thing with all its properties."""
+    if output == "json":
+        click.echo(json.dumps(row, ensure_ascii=False, indent=2, default=str))
+        return
+    width = max(len(name) for name in row)
+    for name, value in row.items():
+        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def say(text: str) -> None:
+    """Talk to the person, on stderr."""
+    click.echo(text, err=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(each) for each in value) or "-"
+    # A name cannot hold control characters, but what is old or foreign might.
+    return "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in str(value))
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,112 @@
+"""`keyhalt init`, `serve` and `db`: from nothing to a running server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from keyhalt.cli.context import (
+    EXIT_CONFIG,
+    Failure,
+    data_option,
+    fail,
+    find_datasource,
+    operator,
+    origin,
+    tools,
+)
+from keyhalt.cli.output import say
+from keyhalt.core.decisions import Denied
+from keyhalt.core.refusals import Refused
+from keyhalt.core.secrets import Secret
+from keyhalt.usecases.manage_users import UserDraft
+
+
+@click.command()
+@data_option
+@click.option("--environment", required=True, help="Its name, part of every key, never changed.")
+@click.option(
+    "--product", default="keyhalt", show_default=True, help="The first word of every key."
+)
+@click.option("--datasource", required=True, help="The first datasource.")
+@click.option("--admin", required=True, help="User code of the first administrator.")
+@click.option("--full-name", default="", help="The administrator's name.  [default: the code]")
+@click.option("--email", default="", help="The administrator's address.")
+@click.option(
+    "--password-file",
+    type=click.File("r"),
+    help="Read the administrator's password from the first line of a file, or - for stdin.",
+)
+def init(
+    data: Path | None,
+    environment: str,
+    product: str,
+    datasource: str,
+    admin: str,
+    full_name: str,
+    email: str,
+    password_file: TextIO | None,
+) -> None:
+    """Set up the environment, its first datasource and administrator.
+
+    There is no default password: one is asked for, or read from --password-file.
+    """
+    password = read_password(password_file)
+    row = tools().init(
+        environment=environment, product=product, acting=operator(), origin=origin(), data=data
+    )
+    with tools().engine(data=data) as verbs:
+        existing = verbs.look_up.datasource(datasource)
+        if existing is None:
+            made = verbs.set_up.datasource(operator(), datasource, origin())
+            if isinstance(made, Refused):
+                fail(made)
+        place = find_datasource(verbs, datasource)
+        role = verbs.profile.administrator_role
+        draft = UserDraft(admin, full_name or admin[:32], email, role, password, {})
+        user = verbs.manage_users.create(operator(), place.id, draft, origin())
+        if isinstance(user, Denied | Refused):
+            fail(user)
+    say(f"Environment {row.name}, datasource {place.name}, administrator {user.user_code}.")
+    say("Keep a copy of the MAC-key file apart from the database; then run: keyhalt serve")
+
+
+@click.command()
+@data_option
+@click.option("--host", help="Address to listen on.  [default: KEYHALT_HOST or 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="[default: KEYHALT_PORT or 8080]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: 1]")
+def serve(data: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
+    """Run the server. Refuses to start until it knows how transport is protected."""
+    tools().serve(data=data, host=host, port=port, workers=workers)
+
+
+@click.group()
+def db() -> None:
+    """The schema of the stores."""
+
+
+@db.command()
+@data_option
+def upgrade(data: Path | None) -> None:
+    """Bring the stores to this version's schema."""
+    tools().upgrade(data=data)
+    say("The stores have this version's schema.")
+
+
+@db.command()
+@data_option
+def check(data: Path | None) -> None:
+    """Say whether the stores have this version's schema."""
+    if not tools().schema_is_current(data=data):
+        raise Failure("the schema is of another version; run 'keyhalt db upgrade'", EXIT_CONFIG)
+    say("The stores have this version's schema.")
+
+
+def read_password(file: TextIO | None) -> Secret:
+    """The first line of `file`, or what a person types twice without seeing it."""
+    if file is not None:
+        return Secret(file.readline().rstrip("\r\n"))
+    return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

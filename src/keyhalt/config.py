@@ -1,0 +1,149 @@
+"""Settings: from KEYHALT_* variables, or a TOML file named by KEYHALT_CONFIG. docs/settings.md.
+
+Incomplete security settings stop the program; nothing here has an unsafe default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from keyhalt.core.profiles import Profile, ProfileError, profile_from
+
+PREFIX = "KEYHALT_"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text names it."""
+
+
+class Settings(BaseSettings):
+    """One attribute a setting. Each is described in docs/settings.md, which a test compares."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    data: Path = Path("keyhalt-data")
+    mac_keys_file: Path | None = None
+    mac_keys: SecretStr | None = None
+    profile: str = "energycap"
+    apps: str = "energy"
+    aliases: str = ""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=256)
+    insecure_http: bool = False
+    trusted_proxies: str = ""
+    certificate: Path | None = None
+    private_key: Path | None = None
+    access_log: bool = False
+
+    legacy_login: bool = True
+    legacy_sunset: date | None = None
+    token_lifetime_hours: float = Field(24.0, gt=0, le=24 * 365)
+    memory_entries: int = Field(200_000, ge=1, le=50_000_000)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What a command says, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        sources = (init_settings, env_settings)
+        file = os.environ.get(f"{PREFIX}CONFIG")
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+    @property
+    def mac_keys_path(self) -> Path:
+        """Where the MAC keys are, unless they are a setting themselves."""
+        return self.mac_keys_file or self.data / "mac-keys.toml"
+
+    @property
+    def alias_names(self) -> frozenset[str]:
+        return frozenset(_listed(self.aliases))
+
+    @property
+    def app_names(self) -> tuple[str, ...]:
+        return tuple(_listed(self.apps))
+
+    @property
+    def token_lifetime(self) -> timedelta:
+        return timedelta(hours=self.token_lifetime_hours)
+
+    @property
+    def sunset(self) -> datetime | None:
+        """The first moment of that day, UTC."""
+        day = self.legacy_sunset
+        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def load_settings(**said: object) -> Settings:
+    """`said`: what a command's own options say; None says nothing. Raises SettingsError."""
+    file = os.environ.get(f"{PREFIX}CONFIG")
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{PREFIX}CONFIG names {file}, which is not a file")
+    try:
+        given = {name: value for name, value in said.items() if value is not None}
+        return Settings(**given)  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(step) for step in first["loc"])
+        raise SettingsError(f"setting {PREFIX}{name.upper()}: {first['msg']}") from None
+
+
+def check_transport(settings: Settings) -> None:
+    """Refuse to serve before it is said how keys are protected on their way."""
+    if (settings.certificate is None) != (settings.private_key is None):
+        raise SettingsError("a certificate needs its private key, and the other way round")
+    for name, path in (
+        ("CERTIFICATE", settings.certificate),
+        ("PRIVATE_KEY", settings.private_key),
+    ):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{PREFIX}{name} names {path}, which is not a file")
+    if settings.certificate or settings.trusted_proxies.strip() or settings.insecure_http:
+        return
+    raise SettingsError(
+        "say how transport is protected, one of:\n"
+        f"  {PREFIX}CERTIFICATE and {PREFIX}PRIVATE_KEY: this server speaks HTTPS\n"
+        f"  {PREFIX}TRUSTED_PROXIES=10.0.0.0/8,...: a proxy speaks HTTPS and says so\n"
+        f"  {PREFIX}INSECURE_HTTP=true: keys travel readable for everybody on the way"
+    )
+
+
+def load_profile(name: str) -> Profile:
+    """A profile that ships, by name, or a file, by its path. Raises ProfileError."""
+    shipped = resources.files("keyhalt") / "profiles" / f"{name}.toml"
+    try:
+        if name.isidentifier() and shipped.is_file():
+            return profile_from(tomllib.loads(shipped.read_text("utf-8")))
+        with Path(name).open("rb") as file:
+            return profile_from(tomllib.load(file))
+    except OSError as error:
+        raise ProfileError(f"cannot read the profile {name!r}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"the profile {name!r} is not TOML: {error}") from None
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

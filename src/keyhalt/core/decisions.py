@@ -1,0 +1,303 @@
+"""The decision: from what a request presents to Allowed or Denied, in a fixed order.
+
+ 1  the client's request came over HTTPS                        https_required
+ 2  at most one ECI-ApiKey; if there is one, it alone counts    ambiguous_credential
+ 3  some credential is there                                    missing_credential, key_in_url
+ 4  the key text is of our shape, its checksum holds            malformed_key
+ 5  its environment is this one                                 wrong_environment
+ 6  its MAC holds                                               invalid_key
+ 7  its row says the same of it, and all of it is active        invalid_key
+ 7' a token is known, not ended, not expired, of its sign-in    invalid_token
+ 8  the owner has the permission, now                           permission_denied
+ 9  the object lies under the owner's topmost                   not_found
+
+`examine` is 1 to 6, `decide_key` 7, `decide_token` 7', `permit` 8. Check 9 is asked where the
+object is read, in the same statement. No function here reads a clock, a store or the network,
+and none raises. docs/request-flow.md walks through it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeGuard
+
+from keyhalt.core import keytext
+from keyhalt.core.keytext import KeyClaim, Malformed
+from keyhalt.core.permissions import Need, covers
+from keyhalt.core.principals import Credential, CredentialKind, Principal, principal_of
+from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from keyhalt.core.principals import KeyFacts, TokenFacts
+
+
+class Reason(enum.StrEnum):
+    """Why a request was denied, as the client may know it. Closed; docs/problems.md has each."""
+
+    HTTPS_REQUIRED = "https_required"
+    AMBIGUOUS_CREDENTIAL = "ambiguous_credential"
+    MISSING_CREDENTIAL = "missing_credential"
+    KEY_IN_URL = "key_in_url"
+    MALFORMED_KEY = "malformed_key"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    INVALID_KEY = "invalid_key"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
+    PERMISSION_DENIED = "permission_denied"
+    NOT_FOUND = "not_found"
+    INVALID_SIGN_IN = "invalid_sign_in"
+    UNAVAILABLE = "unavailable"
+    TOO_MANY_REQUESTS = "too_many_requests"
+
+
+class Cause(enum.StrEnum):
+    """The exact reason, for the audit log only: what the database knows is not told to clients."""
+
+    AS_SAID = "as_said"
+    FOREIGN_TEXT = "foreign_text"
+    BAD_CHECKSUM = "bad_checksum"
+    UNKNOWN_GENERATION = "unknown_generation"
+    FORGED_KEY = "forged_key"
+    UNKNOWN_KEY = "unknown_key"
+    DELETED_KEY = "deleted_key"
+    ROW_MISMATCH = "row_mismatch"
+    OWNER_INACTIVE = "owner_inactive"
+    DATASOURCE_INACTIVE = "datasource_inactive"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105
+    ENDED_TOKEN = "ended_token"  # noqa: S105
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105
+    EARLIER_SIGN_IN = "earlier_sign_in"
+    LEGACY_SIGN_IN_OFF = "legacy_sign_in_off"
+    UNKNOWN_USER = "unknown_user"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    OTHER_ENVIRONMENT = "other_environment"
+    TOO_MANY_FAILURES = "too_many_failures"
+    TOO_MANY_SIGN_INS = "too_many_sign_ins"
+    STORE_UNAVAILABLE = "store_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The request is its principal's."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The request is refused. What follows `reason` is for the audit log and the challenge."""
+
+    reason: Reason
+    cause: Cause = Cause.AS_SAID
+    need: str | None = None
+    """The permission that was missing, as `meters.view`."""
+    retry_after_seconds: int | None = None
+    user_id: int | None = None
+    datasource_id: int | None = None
+    credential: Credential | None = None
+    by_bearer: bool = False
+    exposed: KeyClaim | None = field(default=None, repr=False)
+    """A real key of this environment that stood in the URL: its owner is warned."""
+
+
+Decision = Allowed | Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request presents, read from it once. Raw bytes, nothing believed yet."""
+
+    keys: tuple[bytes, ...]
+    """The values of every ECI-ApiKey header, in order."""
+    bearer: bytes | None = None
+    """The token of the only Authorization header, if its scheme is bearer."""
+    authorizations: int = 0
+    """How many Authorization headers there were."""
+    over_https: bool = False
+    query: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Presented({len(self.keys)} keys, {self.authorizations} authorizations)"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This installation, as far as a decision depends on it; `mac_keys` may change meanwhile."""
+
+    environment: str
+    product: str
+    mac_keys: Callable[[], MacKeys]
+    aliases: frozenset[str] = frozenset()
+    insecure_http: bool = False
+    legacy_login: bool = True
+
+    def names(self, environment: str) -> bool:
+        return environment == self.environment or environment in self.aliases
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A text that is not of our shape: looked up by digest only if keys were imported."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaim:
+    digest: bytes
+
+
+Claim = KeyClaim | ForeignKey | TokenClaim
+
+
+def examine(
+    presented: Presented, here: Here, find_in_url: Callable[[bytes], bytes | None]
+) -> Claim | Denied:
+    """Checks 1 to 6: all that needs no store. `find_in_url`: a key text in a query string."""
+    if not (presented.over_https or here.insecure_http):
+        return Denied(Reason.HTTPS_REQUIRED)
+    if len(presented.keys) > 1 or any(b"," in key for key in presented.keys):
+        return Denied(Reason.AMBIGUOUS_CREDENTIAL)
+    if presented.keys:
+        return _examine_key(presented.keys[0], here)
+    if presented.authorizations > 1:
+        return Denied(Reason.AMBIGUOUS_CREDENTIAL, by_bearer=True)
+    if presented.bearer is not None:
+        if not here.legacy_login:
+            return Denied(Reason.INVALID_TOKEN, Cause.LEGACY_SIGN_IN_OFF, by_bearer=True)
+        return TokenClaim(digest_of(presented.bearer))
+    if presented.query and (text := find_in_url(presented.query)) is not None:
+        claim = _examine_key(text, here)
+        return Denied(Reason.KEY_IN_URL, exposed=claim if _vouched(claim, here) else None)
+    return Denied(Reason.MISSING_CREDENTIAL)
+
+
+def _vouched(claim: object, here: Here) -> TypeGuard[KeyClaim]:
+    """Whether a MAC, not only a digest that nobody looked up yet, says that the key is real."""
+    if not isinstance(claim, KeyClaim):
+        return False
+    generation = here.mac_keys().get(claim.generation)
+    return generation is not None and keytext.authentic(claim, generation)
+
+
+def _examine_key(text: bytes, here: Here) -> KeyClaim | ForeignKey | Denied:
+    claim = keytext.parse(text)
+    if isinstance(claim, Malformed):
+        if claim.why == "foreign":
+            return ForeignKey(claim.digest)
+        return Denied(Reason.MALFORMED_KEY, Cause.BAD_CHECKSUM)
+    if claim.product != here.product or not here.names(claim.environment):
+        return Denied(Reason.WRONG_ENVIRONMENT)
+    generation = here.mac_keys().get(claim.generation)
+    if generation is None:
+        return Denied(Reason.INVALID_KEY, Cause.UNKNOWN_GENERATION)
+    lost = generation.state is GenerationState.DIGEST_ONLY
+    if not lost and not keytext.authentic(claim, generation):
+        return Denied(Reason.INVALID_KEY, Cause.FORGED_KEY)
+    return claim
+
+
+def decide_key(claim: KeyClaim | ForeignKey, facts: KeyFacts | None, here: Here) -> Decision:
+    """Check 7: the row is the one the text speaks of, and nothing of it is deleted or inactive."""
+    if facts is None:
+        if isinstance(claim, ForeignKey):
+            return Denied(Reason.MALFORMED_KEY, Cause.FOREIGN_TEXT)
+        return Denied(Reason.INVALID_KEY, Cause.UNKNOWN_KEY)
+    owner = facts.owner
+    credential = Credential(CredentialKind.KEY, facts.key_id)
+    cause = _fault_of_row(claim, facts, here)
+    if cause is None:
+        return Allowed(principal_of(owner, credential, here.environment))
+    # A row that contradicts the text tells nothing true of an owner.
+    known = cause is not Cause.ROW_MISMATCH
+    return Denied(
+        Reason.INVALID_KEY,
+        cause,
+        user_id=owner.user_id if known else None,
+        datasource_id=owner.datasource_id,
+        credential=credential,
+    )
+
+
+def _fault_of_row(claim: KeyClaim | ForeignKey, facts: KeyFacts, here: Here) -> Cause | None:
+    owner = facts.owner
+    if not same(facts.digest, claim.digest):
+        return Cause.UNKNOWN_KEY
+    if isinstance(claim, KeyClaim):
+        text_says = (claim.key_id, claim.user_id, claim.datasource)
+        if text_says != (facts.key_id, owner.user_id, owner.datasource):
+            return Cause.ROW_MISMATCH
+    elif not _import_holds(facts, here.mac_keys()):
+        return Cause.ROW_MISMATCH
+    if facts.deleted:
+        return Cause.DELETED_KEY
+    if not owner.datasource_active:
+        return Cause.DATASOURCE_INACTIVE
+    if not owner.active:
+        return Cause.OWNER_INACTIVE
+    return None
+
+
+def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes) -> bytes:
+    """What the MAC of an imported key's row is over, so that a planted row makes no key."""
+    return b"import|%d|%d|%d|" % (key_id, user_id, datasource_id) + digest
+
+
+def _import_holds(facts: KeyFacts, mac_keys: MacKeys) -> bool:
+    if facts.imported_generation is None:
+        return False
+    generation = mac_keys.get(facts.imported_generation)
+    if generation is None:
+        return False
+    if generation.state is GenerationState.DIGEST_ONLY:
+        return True
+    message = import_message(
+        facts.key_id, facts.owner.user_id, facts.owner.datasource_id, facts.digest
+    )
+    return same(generation.mac(message), facts.imported_mac)
+
+
+def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decision:
+    """Check 7': a bearer token. `now` is aware UTC."""
+    if facts is None or facts.user is None:
+        return Denied(Reason.INVALID_TOKEN, Cause.UNKNOWN_TOKEN, by_bearer=True)
+    user = facts.user
+    credential = Credential(CredentialKind.TOKEN, facts.token_id)
+    cause = None
+    if facts.ended:
+        cause = Cause.ENDED_TOKEN
+    elif now >= facts.expires_at:
+        cause = Cause.EXPIRED_TOKEN
+    elif not user.datasource_active:
+        cause = Cause.DATASOURCE_INACTIVE
+    elif not user.active:
+        cause = Cause.OWNER_INACTIVE
+    elif facts.sign_in_generation != user.sign_in_generation:
+        cause = Cause.EARLIER_SIGN_IN
+    if cause is None:
+        return Allowed(principal_of(user, credential, here.environment))
+    return Denied(
+        Reason.INVALID_TOKEN,
+        cause,
+        user_id=user.user_id,
+        datasource_id=user.datasource_id,
+        credential=credential,
+        by_bearer=True,
+    )
+
+
+def permit(principal: Principal, need: Need | None) -> Denied | None:
+    """Check 8: None when the owner has the permission, or none is asked for."""
+    if need is None or covers(principal.permissions, need.bits):
+        return None
+    return Denied(
+        Reason.PERMISSION_DENIED,
+        need=str(need),
+        user_id=principal.user_id,
+        datasource_id=principal.datasource_id,
+        credential=principal.credential,
+        by_bearer=principal.credential.kind is CredentialKind.TOKEN,
+    )

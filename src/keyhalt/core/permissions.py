@@ -1,0 +1,115 @@
+"""Who may do what: the catalogue, permission sets, topmosts.
+
+1. A permission has one or more levels; each (permission, level) is one bit, numbered for ever.
+2. A permission set is an integer of such bits. Levels do not imply each other.
+3. A set covers a need when every bit of the need is in it.
+4. Topmosts: in each hierarchy, the nodes that a user sees from. Everything below them, nothing
+   beside them; no topmost in a hierarchy means nothing of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LEVELS = ("view", "create", "edit", "delete", "manage", "run")
+
+PermissionSet = NewType("PermissionSet", int)
+NOTHING = PermissionSet(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One entry of a catalogue. `bits` has the bit number of each of its levels."""
+
+    id: int
+    name: str
+    code: str
+    title: str
+    category: str
+    description: str
+    bits: Mapping[str, int]
+    licence: bool = False
+    """A licence entry: told to clients, held by everybody, granted by no role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an operation asks of its caller: one level of one permission, and its bit."""
+
+    permission: str
+    level: str
+    bits: PermissionSet
+
+    def __str__(self) -> str:
+        return f"{self.permission}.{self.level}"
+
+
+class CatalogueError(ValueError):
+    """A profile's catalogue contradicts itself, or somebody named a permission it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The permissions of an environment, in the profile's order."""
+
+    permissions: tuple[Permission, ...]
+    by_name: Mapping[str, Permission] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {p.name: p for p in self.permissions})
+        bits = [bit for p in self.permissions for bit in p.bits.values()]
+        if len(self.by_name) != len(self.permissions) or len(set(bits)) != len(bits):
+            raise CatalogueError("a permission or a bit number stands twice in the catalogue")
+        if len({p.id for p in self.permissions}) != len(self.permissions):
+            raise CatalogueError("a permission id stands twice in the catalogue")
+        for permission in self.permissions:
+            unknown = set(permission.bits) - set(LEVELS)
+            if unknown or not permission.bits or min(permission.bits.values()) < 0:
+                raise CatalogueError(f"{permission.name} has no levels, or unknown ones: {unknown}")
+
+    def need(self, permission: str, level: str = "") -> Need:
+        """The need for one level. Raises CatalogueError for a name the catalogue has not."""
+        entry = self.by_name.get(permission)
+        if entry is None or level not in entry.bits:
+            raise CatalogueError(f"there is no permission {permission}.{level} in this catalogue")
+        return Need(permission, level, PermissionSet(1 << entry.bits[level]))
+
+    def grants(self, pattern: str) -> PermissionSet:
+        """The set that `*`, `meters.*`, `*.view` or `meters.view` stands for. Never a licence."""
+        name, _, level = ("*.*" if pattern == "*" else pattern).partition(".")
+        bits = 0
+        for entry in self.permissions:
+            if not entry.licence and name in ("*", entry.name):
+                for own_level, bit in entry.bits.items():
+                    if level in ("*", own_level):
+                        bits |= 1 << bit
+        if not bits:
+            raise CatalogueError(f"{pattern!r} names no permission of this catalogue")
+        return PermissionSet(bits)
+
+    def names(self, held: PermissionSet) -> Iterator[str]:
+        """`meters.view` and so on for every bit held, in the catalogue's order."""
+        for entry in self.permissions:
+            for level, bit in entry.bits.items():
+                if held >> bit & 1:
+                    yield f"{entry.name}.{level}"
+
+    def levels(self, entry: Permission, held: PermissionSet) -> dict[str, bool]:
+        """Each level of `entry` and whether `held` has it; a licence is held by everybody."""
+        return {level: entry.licence or bool(held >> bit & 1) for level, bit in entry.bits.items()}
+
+
+def union(*sets: PermissionSet) -> PermissionSet:
+    bits = 0
+    for each in sets:
+        bits |= each
+    return PermissionSet(bits)
+
+
+def covers(held: PermissionSet, needed: PermissionSet) -> bool:
+    """Whether every bit of `needed` is in `held`: a partial order on sets."""
+    return held & needed == needed

@@ -1,0 +1,127 @@
+"""Frozen facts: who a request turned out to be, and what the store says of a credential."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from keyhalt.core.permissions import PermissionSet
+
+
+class CredentialKind(enum.StrEnum):
+    """What a request can present, and the operator, who presents nothing."""
+
+    KEY = "key"
+    TOKEN = "token"  # noqa: S105 - the kind of a credential
+    SESSION = "session"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Which credential acted. `id`: the key's id; a token's or session's row id."""
+
+    kind: CredentialKind
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """A user with everything a decision needs, as of one read."""
+
+    user_id: int
+    user_code: str
+    full_name: str
+    email: str
+    datasource_id: int
+    datasource: str
+    role_id: int
+    role_name: str
+    permissions: PermissionSet
+    topmosts: Mapping[str, tuple[int, ...]]
+    """Hierarchy to the ids of its topmost nodes, ascending. Never the nodes below them."""
+    active: bool
+    datasource_active: bool
+    sign_in_generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key's row with its owner, as of one read."""
+
+    key_id: int
+    digest: bytes
+    deleted: bool
+    owner: UserFacts
+    imported_generation: int | None = None
+    """For an imported key: the generation of its row's MAC (docs/key-text.md, "Imported keys")."""
+    imported_mac: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """A bearer token's row, and its user."""
+
+    token_id: int
+    sign_in_generation: int
+    expires_at: datetime
+    ended: bool
+    user: UserFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request turned out to be: the owner, acting by one credential, in one place.
+
+    Rights are as of the read that made it; it is remembered only while they are proved fresh.
+    """
+
+    environment: str
+    datasource_id: int
+    datasource: str
+    user_id: int
+    user_code: str
+    full_name: str
+    email: str
+    role_id: int
+    role_name: str
+    permissions: PermissionSet
+    topmosts: Mapping[str, tuple[int, ...]] = field(hash=False)
+    credential: Credential
+
+    def topmost_ids(self, hierarchy: str) -> tuple[int, ...]:
+        """The nodes of `hierarchy` that the owner sees from; none means nothing of it."""
+        return self.topmosts.get(hierarchy, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who runs the environment: belongs to no datasource, acts from the command line."""
+
+    name: str
+
+
+Acting = Principal | Operator
+"""Who may call a verb."""
+
+
+def principal_of(user: UserFacts, credential: Credential, environment: str) -> Principal:
+    return Principal(
+        environment=environment,
+        datasource_id=user.datasource_id,
+        datasource=user.datasource,
+        user_id=user.user_id,
+        user_code=user.user_code,
+        full_name=user.full_name,
+        email=user.email,
+        role_id=user.role_id,
+        role_name=user.role_name,
+        permissions=user.permissions,
+        topmosts=user.topmosts,
+        credential=credential,
+    )

@@ -1,0 +1,98 @@
+"""The audit log: changes stand in Rights, denials and sign-ins in Use; read as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+
+from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
+from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.storage.schema import audit_denial, audit_event
+from keyhalt.storage.sqlite import transaction
+from keyhalt.usecases.ports import AuditRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Engine, Table
+
+
+def values_of(event: AuditEvent) -> dict[str, object]:
+    """An event as the columns that both tables share."""
+    credential = event.actor.credential
+    return {
+        "version": VERSION,
+        "at": event.at,
+        "event": event.event.value,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "actor": event.actor.name,
+        "user_id": event.actor.user_id,
+        "credential_kind": credential.kind.value if credential else None,
+        "credential_id": credential.id if credential else None,
+        "datasource_id": event.datasource_id,
+        "object_type": event.object_type,
+        "object_id": event.object_id,
+        "request_id": event.origin.request_id,
+        "source": event.origin.source,
+        "operation": event.origin.operation,
+        "details": dict(event.details),
+        "epoch": event.epoch,
+    }
+
+
+def add_event(connection: Connection, event: AuditEvent) -> None:
+    connection.execute(insert(audit_event).values(values_of(event)))
+
+
+def add_denials(engine: Engine, events: Sequence[tuple[AuditEvent, int]]) -> None:
+    """Write a batch, each with how often it happened."""
+    rows = [{**values_of(event), "count": count} for event, count in events]
+    with transaction(engine, write=True) as connection:
+        connection.execute(insert(audit_denial), rows)
+
+
+class SqlAuditReader:
+    def __init__(self, rights: Engine, use: Engine) -> None:
+        self._tables = ((rights, audit_event, "r"), (use, audit_denial, "u"))
+
+    def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
+        """The newest `limit` events, newest first; None for the whole environment."""
+        rows = [
+            row
+            for engine, table, mark in self._tables
+            for row in _newest(engine, table, mark, datasource_id, limit)
+        ]
+        rows.sort(key=lambda row: (row.event.at, row.id), reverse=True)
+        return rows[:limit]
+
+
+def _newest(
+    engine: Engine, table: Table, mark: str, datasource_id: int | None, limit: int
+) -> list[AuditRow]:
+    query = select(table).order_by(table.c.id.desc()).limit(limit)
+    if datasource_id is not None:
+        query = query.where(table.c.datasource_id == datasource_id)
+    with transaction(engine, write=False) as connection:
+        return [_audit_row(row, mark) for row in connection.execute(query)]
+
+
+def _audit_row(row: Any, mark: str) -> AuditRow:  # noqa: ANN401 - a row of either table
+    credential = None
+    if row.credential_kind is not None:
+        credential = Credential(CredentialKind(row.credential_kind), row.credential_id)
+    event = AuditEvent(
+        event=Event(row.event),
+        at=row.at,
+        actor=Actor(row.actor, row.user_id, credential),
+        origin=Origin(row.request_id, row.source, row.operation),
+        outcome=row.outcome,
+        datasource_id=row.datasource_id,
+        object_type=row.object_type,
+        object_id=row.object_id,
+        reason=row.reason,
+        details=row.details,
+        epoch=row.epoch,
+    )
+    return AuditRow(f"{mark}{row.id}", event, getattr(row, "count", 1) if mark == "u" else 1)

@@ -1,0 +1,114 @@
+"""Keys in the store of rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, bindparam, func, insert, select, text, update
+
+from keyhalt.core.filters import Condition, Field, FieldType
+from keyhalt.storage.rows import KEY_ROW, key_row
+from keyhalt.storage.schema import Utc, api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from keyhalt.usecases.ports import KeyRow, NewKey
+
+# The wire's names of what a list of keys can be filtered by (docs/wire.md).
+KEY_FIELDS = {
+    "apiKeyInfo": Field(FieldType.STRING, "api_key.name"),
+    "fullName": Field(FieldType.STRING, "owner.full_name"),
+    "systemUserCode": Field(FieldType.STRING, "owner.code"),
+    "systemUserID": Field(FieldType.INTEGER, "owner.id"),
+}
+
+
+class SqlKeys:
+    """Changes are narrow: no call writes a whole row, so no stale copy can revive a key."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, datasource_id: int, key: NewKey) -> int:
+        row = insert(api_key).values(
+            datasource_id=datasource_id,
+            owner_id=key.owner_id,
+            name=key.name,
+            description=key.description,
+            last4="",
+            made_with_kind=key.made_with.kind.value,
+            made_with_id=key.made_with.id,
+            made_by=key.made_by,
+            created_at=key.created_at,
+        )
+        return int(self._connection.execute(row.returning(api_key.c.id)).scalar_one())
+
+    def set_text(
+        self, datasource_id: int, key_id: int, *, digest: bytes, last4: str, generation: int
+    ) -> None:
+        """Once, for a row that has none."""
+        row = _one(datasource_id, key_id) & api_key.c.digest.is_(None)
+        values = {"digest": digest, "last4": last4, "generation": generation}
+        self._connection.execute(update(api_key).where(row).values(values))
+
+    def set_imported(
+        self,
+        datasource_id: int,
+        key_id: int,
+        *,
+        digest: bytes,
+        last4: str,
+        generation: int,
+        mac: bytes,
+    ) -> None:
+        """As `set_text`, for a key that another system issued. Raises DuplicateError."""
+        self.set_text(datasource_id, key_id, digest=digest, last4=last4, generation=generation)
+        row = _one(datasource_id, key_id)
+        self._connection.execute(update(api_key).where(row).values(imported_mac=mac))
+
+    def get(self, datasource_id: int, key_id: int) -> KeyRow | None:
+        row = self._connection.execute(KEY_ROW.where(_one(datasource_id, key_id))).one_or_none()
+        return None if row is None else key_row(row)
+
+    def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]:
+        query = KEY_ROW.where(api_key.c.datasource_id == datasource_id)
+        if where is not None:
+            query = query.where(condition_of(where))
+        return [key_row(row) for row in self._connection.execute(query)]
+
+    def rename(
+        self, datasource_id: int, key_id: int, *, name: str, description: str | None
+    ) -> bool:
+        values = {"name": name}
+        if description is not None:
+            values["description"] = description
+        row = _one(datasource_id, key_id) & api_key.c.deleted_at.is_(None)
+        return bool(self._connection.execute(update(api_key).where(row).values(values)).rowcount)
+
+    def delete(self, datasource_id: int, key_id: int, *, at: datetime, epoch: int) -> bool:
+        row = _one(datasource_id, key_id) & api_key.c.deleted_at.is_(None)
+        values = {"deleted_at": at, "deleted_epoch": epoch}
+        return bool(self._connection.execute(update(api_key).where(row).values(values)).rowcount)
+
+    def by_generation(self) -> Mapping[int, int]:
+        living = api_key.c.deleted_at.is_(None) & api_key.c.generation.is_not(None)
+        query = select(api_key.c.generation, func.count()).where(living)
+        rows = self._connection.execute(query.group_by(api_key.c.generation))
+        return {row[0]: row[1] for row in rows}
+
+
+def _one(datasource_id: int, key_id: int) -> ColumnElement[bool]:
+    return and_(api_key.c.datasource_id == datasource_id, api_key.c.id == key_id)
+
+
+def condition_of(where: Condition) -> ColumnElement[bool]:
+    """A compiled filter as a part of a statement. Values stay parameters; times get their type."""
+    typed = [
+        bindparam(name, value, type_=Utc()) if hasattr(value, "tzinfo") else bindparam(name, value)
+        for name, value in where.params.items()
+    ]
+    return text(f"({where.sql})").bindparams(*typed)  # type: ignore[return-value]

@@ -1,0 +1,66 @@
+"""The store of rights as the use cases see it: one transaction a verb."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+
+from keyhalt.storage.audit import add_event
+from keyhalt.storage.datasources import SqlDatasources
+from keyhalt.storage.keys import SqlKeys
+from keyhalt.storage.roles import SqlRoles
+from keyhalt.storage.schema import auth_epoch
+from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.users import SqlUsers
+from keyhalt.usecases.ports import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from keyhalt.core.audit import AuditEvent
+
+
+class SqlTransaction:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.keys = SqlKeys(connection)
+        self.users = SqlUsers(connection)
+        self.roles = SqlRoles(connection)
+        self.datasources = SqlDatasources(connection)
+
+    def record(self, event: AuditEvent) -> None:
+        add_event(self._connection, event)
+
+    def raise_epoch(self) -> int:
+        raised = update(auth_epoch).values(n=auth_epoch.c.n + 1).returning(auth_epoch.c.n)
+        return int(self._connection.execute(raised).scalar_one())
+
+
+class SqlRights:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def change(self) -> Iterator[SqlTransaction]:
+        with transaction(self._engine, write=True) as connection:
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def look(self) -> Iterator[SqlTransaction]:
+        with transaction(self._engine, write=False) as connection:
+            yield SqlTransaction(connection)
+
+
+class Guarded:
+    """The barrier on SQLite: there is nothing to wait for.
+
+    Every process looks at the store's version before it answers from memory, and the commit that
+    this comes after has changed it (docs/revocation.md).
+    """
+
+    def wait(self, epoch: int) -> Receipt:
+        return Receipt(epoch, form="guarded")

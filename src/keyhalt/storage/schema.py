@@ -1,0 +1,262 @@
+"""The tables, in three stores: Rights, Use and Sign-ins (docs/storage.md).
+
+Rights is small and guarded: every commit to it costs every verifier a look. What changes often
+lives in the others. A table with `datasource_id` is read and changed with it, always.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import postgresql
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time to the microsecond. On SQLite a text that sorts as time does."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> object:
+        if value is None:
+            return None
+        at = value.astimezone(UTC)
+        return at if dialect.name == "postgresql" else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
+        del dialect
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return None if value is None else datetime.fromisoformat(str(value))
+
+
+class Bits(TypeDecorator[int]):
+    """A permission set of any number of bits, as hexadecimal text."""
+
+    impl = String(256)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else format(value, "x")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else int(value, 16)
+
+
+RIGHTS = MetaData(naming_convention=_NAMES)
+USE = MetaData(naming_convention=_NAMES)
+SIGN_INS = MetaData(naming_convention=_NAMES)
+
+# ------------------------------------------------------------------ rights
+
+environment = Table(
+    "environment",
+    RIGHTS,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("product", String(32), nullable=False),
+    Column("profile", String(64), nullable=False),
+)
+
+auth_epoch = Table(
+    "auth_epoch",
+    RIGHTS,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("cluster", String(36), nullable=False),
+)
+
+datasource = Table(
+    "datasource",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("name_folded", String(200), nullable=False, unique=True),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+role = Table(
+    "role",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("datasource_id", ForeignKey("datasource.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("name_folded", String(200), nullable=False),
+    Column("description", String(1000), nullable=False),
+    Column("permissions", Bits, nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    UniqueConstraint("datasource_id", "name_folded"),
+    UniqueConstraint("datasource_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+user = Table(
+    "user",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("datasource_id", ForeignKey("datasource.id"), nullable=False),
+    Column("code", String(65), nullable=False),
+    Column("code_folded", String(200), nullable=False),
+    Column("full_name", String(32), nullable=False),
+    Column("email", String(128), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("role_id", Integer, nullable=False),
+    Column("password_hash", String(255)),
+    Column("sign_in_generation", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    ForeignKeyConstraint(["datasource_id", "role_id"], ["role.datasource_id", "role.id"]),
+    UniqueConstraint("datasource_id", "code_folded"),
+    UniqueConstraint("datasource_id", "id"),
+    Index(None, "datasource_id", "role_id"),
+    sqlite_autoincrement=True,
+)
+
+user_topmost = Table(
+    "user_topmost",
+    RIGHTS,
+    Column("datasource_id", Integer, primary_key=True),
+    Column("user_id", Integer, primary_key=True),
+    Column("hierarchy", String(64), primary_key=True),
+    Column("node_id", Integer, primary_key=True),
+    ForeignKeyConstraint(["datasource_id", "user_id"], ["user.datasource_id", "user.id"]),
+)
+
+api_key = Table(
+    "api_key",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("datasource_id", ForeignKey("datasource.id"), nullable=False),
+    Column("owner_id", Integer, nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("description", String(4000), nullable=False),
+    # Null only between the two statements of the transaction that makes the key.
+    Column("digest", LargeBinary(32), unique=True),
+    Column("last4", String(4), nullable=False),
+    Column("generation", Integer),
+    Column("imported_mac", LargeBinary(32)),
+    Column("made_with_kind", String(16), nullable=False),
+    Column("made_with_id", Integer, nullable=False),
+    Column("made_by", String(128), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("deleted_at", Utc),
+    Column("deleted_epoch", BigInteger),
+    ForeignKeyConstraint(["datasource_id", "owner_id"], ["user.datasource_id", "user.id"]),
+    Index(None, "datasource_id", "owner_id"),
+    sqlite_autoincrement=True,
+)
+
+
+def _event_columns() -> list[Column[object]]:
+    return [
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("at", Utc, nullable=False, index=True),
+        Column("event", String(64), nullable=False),
+        Column("outcome", String(16), nullable=False),
+        Column("reason", String(64), nullable=False),
+        Column("actor", String(128), nullable=False),
+        Column("user_id", Integer),
+        Column("credential_kind", String(16)),
+        Column("credential_id", Integer),
+        Column("datasource_id", Integer, index=True),
+        Column("object_type", String(32), nullable=False),
+        Column("object_id", Integer),
+        Column("request_id", String(128), nullable=False, index=True),
+        Column("source", String(64), nullable=False),
+        Column("operation", String(300), nullable=False),
+        Column("details", JSON, nullable=False),
+        Column("epoch", BigInteger),
+    ]
+
+
+audit_event = Table("audit_event", RIGHTS, *_event_columns(), sqlite_autoincrement=True)
+
+# ------------------------------------------------------------------ use
+
+audit_denial = Table(
+    "audit_denial",
+    USE,
+    *_event_columns(),
+    Column("count", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+sign_in_bucket = Table(
+    "sign_in_bucket",
+    USE,
+    Column("name", String(80), primary_key=True),
+    Column("full_at", Float, nullable=False),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    USE,
+    Column("account", String(64), primary_key=True),
+    Column("in_a_row", Integer, nullable=False),
+    Column("last_try", Float, nullable=False),
+)
+
+sign_in_source = Table(
+    "sign_in_source",
+    USE,
+    Column("account", String(64), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("last_success", Float, nullable=False),
+)
+
+# ------------------------------------------------------------------ sign-ins
+
+bearer_token = Table(
+    "bearer_token",
+    SIGN_INS,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("datasource_id", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("sign_in_generation", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+    Column("ended_at", Utc),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,83 @@
+"""SQLite files as the stores need them: WAL, foreign keys, full sync, private to their user."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import QueuePool
+
+from keyhalt.usecases.ports import DuplicateError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+BUSY_SECONDS = 5.0
+VERIFY_BUSY_SECONDS = 0.25
+_IMMEDIATE = "keyhalt_immediate"
+
+
+def open_file(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """A plain connection, autocommit. The file exists. For one thread at a time."""
+    connection = sqlite3.connect(
+        f"file:{_quoted(path)}?mode=rw",
+        uri=True,
+        timeout=busy_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def create_file(path: Path) -> None:
+    """Make an empty store that only its user can read, in WAL mode; leave one that is there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine whose transactions begin as SQLite's own do, not as the driver guesses."""
+
+    def connect() -> sqlite3.Connection:
+        return open_file(path)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that will write takes the lock at once: upgrading a read can fail at once.
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
+    """One transaction, in the errors of the use cases' own words."""
+    try:
+        with engine.connect() as plain:
+            connection = plain.execution_options(**{_IMMEDIATE: write})
+            with connection.begin():
+                yield connection
+    except IntegrityError as error:
+        if "UNIQUE" in str(error.orig):
+            raise DuplicateError from error
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailableError(str(error.orig)) from error
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

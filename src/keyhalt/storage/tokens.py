@@ -1,0 +1,42 @@
+"""Bearer tokens in the store of sign-ins, by the digest of their text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, insert, update
+
+from keyhalt.storage.schema import bearer_token
+from keyhalt.storage.sqlite import transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from keyhalt.core.principals import UserFacts
+
+
+class SqlTokens:
+    def __init__(self, signins: Engine) -> None:
+        self._engine = signins
+
+    def add(
+        self, digest: bytes, *, user: UserFacts, created_at: datetime, expires_at: datetime
+    ) -> int:
+        row = insert(bearer_token).values(
+            digest=digest,
+            datasource_id=user.datasource_id,
+            user_id=user.user_id,
+            sign_in_generation=user.sign_in_generation,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+        with transaction(self._engine, write=True) as connection:
+            return int(connection.execute(row.returning(bearer_token.c.id)).scalar_one())
+
+    def end(self, digest: bytes, at: datetime) -> bool:
+        row = and_(bearer_token.c.digest == digest, bearer_token.c.ended_at.is_(None))
+        with transaction(self._engine, write=True) as connection:
+            ended = connection.execute(update(bearer_token).where(row).values(ended_at=at))
+            return bool(ended.rowcount)

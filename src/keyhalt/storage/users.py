@@ -1,0 +1,116 @@
+"""Users in the store of rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, delete, insert, select, update
+
+from keyhalt.core.names import fold
+from keyhalt.core.permissions import PermissionSet, covers
+from keyhalt.storage.rows import USER_COLUMNS, owner, user_facts, user_from
+from keyhalt.storage.schema import user, user_topmost
+from keyhalt.usecases.ports import SignInFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from keyhalt.core.principals import UserFacts
+    from keyhalt.usecases.ports import NewUser
+
+_USER = select(*USER_COLUMNS).select_from(user_from()).order_by(owner.c.id)
+
+
+class SqlUsers:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, datasource_id: int, new: NewUser) -> int:
+        row = insert(user).values(
+            datasource_id=datasource_id,
+            code=new.code,
+            code_folded=fold(new.code),
+            full_name=new.full_name,
+            email=new.email,
+            active=new.active,
+            role_id=new.role_id,
+            password_hash=new.password_hash,
+            sign_in_generation=1,
+            created_at=new.created_at,
+        )
+        user_id = int(self._connection.execute(row.returning(user.c.id)).scalar_one())
+        self._add_topmosts(datasource_id, user_id, new.topmosts)
+        return user_id
+
+    def get(self, datasource_id: int, user_id: int) -> UserFacts | None:
+        return self._one_where(datasource_id, owner.c.id == user_id)
+
+    def find(self, datasource_id: int, code: str) -> UserFacts | None:
+        return self._one_where(datasource_id, owner.c.code_folded == fold(code))
+
+    def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None:
+        """The hash and the generation in one statement: neither is newer than the other."""
+        query = _USER.add_columns(owner.c.password_hash).where(
+            owner.c.datasource_id == datasource_id, owner.c.code_folded == fold(code)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else SignInFacts(user_facts(row), row.password_hash)
+
+    def list(self, datasource_id: int) -> Sequence[UserFacts]:
+        query = _USER.where(owner.c.datasource_id == datasource_id)
+        return [user_facts(row) for row in self._connection.execute(query)]
+
+    def set_active(self, datasource_id: int, user_id: int, *, active: bool) -> None:
+        values: dict[str, object] = {"active": active}
+        if not active:
+            values["sign_in_generation"] = user.c.sign_in_generation + 1
+        self._update(datasource_id, user_id, values)
+
+    def set_role(self, datasource_id: int, user_id: int, role_id: int) -> None:
+        self._update(datasource_id, user_id, {"role_id": role_id})
+
+    def set_password(self, datasource_id: int, user_id: int, password_hash: str) -> None:
+        generation = user.c.sign_in_generation + 1
+        values = {"password_hash": password_hash, "sign_in_generation": generation}
+        self._update(datasource_id, user_id, values)
+
+    def set_topmosts(
+        self, datasource_id: int, user_id: int, topmosts: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        old = and_(user_topmost.c.datasource_id == datasource_id, user_topmost.c.user_id == user_id)
+        self._connection.execute(delete(user_topmost).where(old))
+        self._add_topmosts(datasource_id, user_id, topmosts)
+
+    def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
+        return [
+            each.user_id
+            for each in self.list(datasource_id)
+            if each.active and covers(each.permissions, permissions)
+        ]
+
+    def _one_where(self, datasource_id: int, which: ColumnElement[bool]) -> UserFacts | None:
+        query = _USER.where(owner.c.datasource_id == datasource_id, which)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else user_facts(row)
+
+    def _update(self, datasource_id: int, user_id: int, values: Mapping[str, object]) -> None:
+        row = and_(user.c.datasource_id == datasource_id, user.c.id == user_id)
+        self._connection.execute(update(user).where(row).values(dict(values)))
+
+    def _add_topmosts(
+        self, datasource_id: int, user_id: int, topmosts: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        rows = [
+            {
+                "datasource_id": datasource_id,
+                "user_id": user_id,
+                "hierarchy": hierarchy,
+                "node_id": node_id,
+            }
+            for hierarchy, ids in topmosts.items()
+            for node_id in ids
+        ]
+        if rows:
+            self._connection.execute(insert(user_topmost), rows)

@@ -1,0 +1,92 @@
+"""Reading what is there: keys, users, roles, datasources, the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyhalt.core import filters
+from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.refusals import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keyhalt.core.principals import UserFacts
+    from keyhalt.usecases.ports import (
+        AuditReader,
+        AuditRow,
+        Clock,
+        DatasourceRow,
+        EnvironmentRow,
+        KeyRow,
+        Rights,
+        RoleRow,
+    )
+
+
+class LookUp:
+    """Nothing here changes anything. What the caller may see was decided before."""
+
+    def __init__(
+        self,
+        *,
+        rights: Rights,
+        audit: AuditReader,
+        key_fields: Mapping[str, filters.Field],
+        clock: Clock,
+    ) -> None:
+        self._rights = rights
+        self._audit = audit
+        self._key_fields = key_fields
+        self._clock = clock
+
+    def environment(self) -> EnvironmentRow | None:
+        with self._rights.look() as tx:
+            return tx.datasources.environment()
+
+    def datasources(self) -> Sequence[DatasourceRow]:
+        with self._rights.look() as tx:
+            return tx.datasources.list()
+
+    def datasource(self, name: str) -> DatasourceRow | None:
+        with self._rights.look() as tx:
+            return tx.datasources.find(name)
+
+    def keys(
+        self, datasource_id: int, *, filter_text: str = "", with_deleted: bool = False
+    ) -> Sequence[KeyRow] | Refused:
+        """The keys of all users of the datasource, oldest first."""
+        where = filters.compile_filter(filter_text, self._key_fields, now=self._clock.now())
+        if isinstance(where, Refused):
+            return where
+        with self._rights.look() as tx:
+            rows = tx.keys.list(datasource_id, where)
+        return [row for row in rows if with_deleted or row.deleted_at is None]
+
+    def key(self, datasource_id: int, key_id: int) -> KeyRow | Denied:
+        """A deleted key is not found."""
+        with self._rights.look() as tx:
+            row = tx.keys.get(datasource_id, key_id)
+        if row is None or row.deleted_at is not None:
+            return Denied(Reason.NOT_FOUND)
+        return row
+
+    def users(self, datasource_id: int) -> Sequence[UserFacts]:
+        with self._rights.look() as tx:
+            return tx.users.list(datasource_id)
+
+    def user(self, datasource_id: int, code: str) -> UserFacts | None:
+        with self._rights.look() as tx:
+            return tx.users.find(datasource_id, code)
+
+    def roles(self, datasource_id: int) -> Sequence[RoleRow]:
+        with self._rights.look() as tx:
+            return tx.roles.list(datasource_id)
+
+    def role(self, datasource_id: int, name: str) -> RoleRow | None:
+        with self._rights.look() as tx:
+            return tx.roles.find(datasource_id, name)
+
+    def audit(self, *, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
+        """The newest events first: changes and denials together. None: the whole environment."""
+        return self._audit.newest(datasource_id, limit)

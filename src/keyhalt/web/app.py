@@ -1,0 +1,118 @@
+"""The web application, put together: which layer stands in front of which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keyhalt.client.legacy import MIGRATION_PATH, LegacyNotice
+from keyhalt.client.middleware import Authenticate
+from keyhalt.core.decisions import Denied, Reason
+from keyhalt.web import health
+from keyhalt.web.anonymous import Anonymous
+from keyhalt.web.answers import Answers
+from keyhalt.web.api import keys, me, sign_in
+from keyhalt.web.front import Front
+from keyhalt.web.resources import router_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send, Verifier
+    from keyhalt.client.operations import App, Operation
+    from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.sign_in import SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """Everything the web application is made of. The composition root fills it in."""
+
+    realm: str
+    verifier: Verifier
+    issue: IssueKey
+    delete_key: DeleteKey
+    look_up: LookUp
+    sign_in: SignIn
+    profile: Profile
+    apps: Sequence[App]
+    checks: Mapping[str, Callable[[], bool]]
+    new_request_id: Callable[[], str]
+    legacy: LegacyNotice
+    insecure_http: bool
+    build_date: str
+    version: str
+    on_stop: Callable[[], None]
+
+
+def operations_of(parts: WebParts) -> list[Operation]:
+    """Every operation behind the keys: the engine's own and those of the apps."""
+    key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
+    me_handlers = me.MeHandlers(parts.profile, parts.apps, parts.build_date, parts.version)
+    return [
+        *keys.operations(key_handlers, parts.profile.needs),
+        *me.operations(me_handlers),
+        *(operation for app in parts.apps for operation in app.operations()),
+    ]
+
+
+def build(parts: WebParts) -> ASGIApp:
+    answers = Answers(parts.realm, parts.verifier.refused)
+    routed = router_of(operations_of(parts), answers)
+    return Front(
+        exact={
+            **_anonymous(parts, answers),
+            "/livez": health.livez(),
+            "/readyz": health.readyz(parts.checks),
+            MIGRATION_PATH: _migration_page,
+        },
+        behind=Authenticate(routed, parts.verifier, realm=parts.realm, legacy=parts.legacy),
+        other=_not_found(answers),
+        realm=parts.realm,
+        new_request_id=parts.new_request_id,
+        on_stop=parts.on_stop,
+    )
+
+
+def _anonymous(parts: WebParts, answers: Answers) -> dict[str, ASGIApp]:
+    handlers = sign_in.SignInHandlers(parts.sign_in, parts.build_date, parts.version)
+    notice = parts.legacy.headers()
+    rows = (
+        (sign_in.LOGIN, "POST", handlers.login, notice),
+        (sign_in.LOGOUT, "POST", handlers.logout, notice),
+        (sign_in.ENVIRONMENT, "GET", handlers.environment, ()),
+    )
+    return {
+        path: Anonymous(method, answer, answers, insecure_http=parts.insecure_http, more=more)
+        for path, method, answer, more in rows
+    }
+
+
+def _not_found(answers: Answers) -> ASGIApp:
+    async def not_found(scope: Scope, _receive: Receive, send: Send) -> None:
+        await answers.send_no(scope, send, Denied(Reason.NOT_FOUND), record=False)
+
+    return not_found
+
+
+_MIGRATION_TEXT = b"""Bearer tokens are deprecated
+
+POST /api/v3/login still gives a bearer token, and a request may still carry it in the header
+Authorization. Both will be removed: on the date in the header Sunset, where there is one.
+
+What to do: create an API key for each integration and send it in the header ECI-ApiKey. It needs
+no sign-in, does not expire, acts as its owner, and ends at once when it is deleted. When a
+request has both, the key counts.
+"""
+
+
+async def _migration_page(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(_MIGRATION_TEXT)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": _MIGRATION_TEXT})

@@ -1,0 +1,41 @@
+"""Is the process alive, and can it answer? No credential, no secret, nothing of the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+
+from keyhalt.client.operations import Reply
+from keyhalt.web.answers import send_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
+
+
+def livez() -> ASGIApp:
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_reply(send, Reply({"status": "alive"}))
+
+    return answer
+
+
+def readyz(checks: Mapping[str, Callable[[], bool]]) -> ASGIApp:
+    """200 when every check holds, else 503; the answer names each."""
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        found = {name: await run_in_threadpool(_holds, check) for name, check in checks.items()}
+        ready = all(found.values())
+        body = {"status": "ready" if ready else "not ready", "checks": found}
+        await send_reply(send, Reply(body, status=200 if ready else 503))
+
+    return answer
+
+
+def _holds(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except Exception:  # noqa: BLE001 - whatever is wrong, the answer is "not ready"
+        return False

@@ -1,0 +1,92 @@
+"""Running the application under uvicorn (docs/decisions/0002)."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from keyhalt.client.middleware import ASGIApp
+
+HEADER_BYTES_MAX = 64 * 1024
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class BoundedHeaders(HttpToolsProtocol):
+    """The server's HTTP, with an end to how much header it collects: a bare 431 above 64 KiB.
+
+    What still arrives is then thrown away for a second, so that the client gets to read the 431.
+    """
+
+    _in_head = True
+    _head_bytes = 0
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEADER_BYTES_MAX:
+                self._refused = True
+                self.transport.write(_TOO_LARGE)
+                self.loop.call_later(1.0, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; `port` 0 takes a free one. Raises OSError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def server_config(
+    app: ASGIApp | str,
+    *,
+    trusted_proxies: str = "",
+    certificate: str | None = None,
+    private_key: str | None = None,
+    workers: int = 1,
+    factory: bool = False,
+) -> uvicorn.Config:
+    """`trusted_proxies`: comma-separated addresses and networks that may say X-Forwarded-*."""
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        http=BoundedHeaders,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        ssl_certfile=certificate,
+        ssl_keyfile=private_key,
+        timeout_graceful_shutdown=10,
+        log_config=None,
+    )

@@ -1,0 +1,187 @@
+"""What may be answered from memory, and until when."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyhalt.core.decisions import Allowed
+from keyhalt.core.freshness import Entry, Memory, Tag, fresh
+from keyhalt.core.permissions import NOTHING
+from keyhalt.core.principals import Credential, CredentialKind, Principal
+
+NOW = Tag(guard=1, number=10)
+
+
+def allowed(key_id: int = 1) -> Allowed:
+    credential = Credential(CredentialKind.KEY, key_id)
+    return Allowed(
+        Principal(
+            environment="Lab",
+            datasource_id=1,
+            datasource="orchard",
+            user_id=1,
+            user_code="pat",
+            full_name="Pat",
+            email="pat@example.org",
+            role_id=1,
+            role_name="Default",
+            permissions=NOTHING,
+            topmosts={},
+            credential=credential,
+        )
+    )
+
+
+def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Allowed | None:
+    return memory.recall(digest, lambda: tag, lambda: now)
+
+
+@pytest.mark.parametrize(
+    "tag", [Tag(1, 9), Tag(1, 11), Tag(2, 10), Tag(10, 1), Tag(1, 2**63), Tag(-1, 10)]
+)
+def test_an_entry_counts_under_its_own_tag_only(tag: Tag) -> None:
+    """Any change, seen by this guard or by another one, ends what is remembered."""
+    entry = Entry(allowed(), NOW)
+    assert fresh(entry, NOW, 0.0)
+    assert not fresh(entry, tag, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("not_after", "now", "counts"),
+    [
+        (None, 0.0, True),
+        (None, 1e18, True),
+        (100.0, 99.999, True),
+        (100.0, 100.0, False),
+        (100.0, 100.001, False),
+        (0.0, 0.0, False),
+    ],
+)
+def test_an_entry_counts_before_its_limit_and_not_at_it(
+    not_after: float | None, now: float, counts: bool
+) -> None:
+    """A time limit ends an entry at that very moment, whatever the tag says."""
+    assert fresh(Entry(allowed(), NOW, not_after), NOW, now) is counts
+
+
+def test_a_fresh_entry_is_answered_as_it_was_kept() -> None:
+    """Memory gives back the very decision that was put in."""
+    memory, decision = Memory(10), allowed()
+    memory.keep(b"a", Entry(decision, NOW))
+    assert recall(memory, b"a", NOW, 0.0) is decision
+    assert recall(memory, b"b", NOW, 0.0) is None
+
+
+def test_a_stale_entry_is_forgotten_for_good() -> None:
+    """What was stale once is not answered later, even if the old tag were seen again."""
+    memory = Memory(10)
+    memory.keep(b"a", Entry(allowed(), NOW))
+    assert recall(memory, b"a", Tag(1, 11), 0.0) is None
+    assert recall(memory, b"a", NOW, 0.0) is None
+    assert len(memory) == 0
+
+
+def test_an_expired_entry_is_forgotten_for_good() -> None:
+    """An entry whose time is up does not come back when a clock reads less."""
+    memory = Memory(10)
+    memory.keep(b"a", Entry(allowed(), NOW, not_after=5.0))
+    assert recall(memory, b"a", NOW, 5.0) is None
+    assert recall(memory, b"a", NOW, 4.0) is None
+
+
+def test_keeping_again_replaces() -> None:
+    """The last decision kept for a text is the one that is answered."""
+    memory, newer = Memory(10), allowed(2)
+    memory.keep(b"a", Entry(allowed(1), NOW))
+    memory.keep(b"a", Entry(newer, Tag(1, 11)))
+    assert len(memory) == 1
+    assert recall(memory, b"a", Tag(1, 11), 0.0) is newer
+
+
+def test_recalling_does_not_prolong_an_entry() -> None:
+    """An entry that is asked for all the time ends when it would have ended anyway."""
+    memory = Memory(10)
+    memory.keep(b"a", Entry(allowed(), NOW, not_after=10.0))
+    for tenths in range(100):
+        assert recall(memory, b"a", NOW, tenths / 10) is not None
+    assert recall(memory, b"a", NOW, 10.0) is None
+
+
+def test_what_is_used_stays_when_room_is_needed() -> None:
+    """An entry used since it was last passed over outlives the unused ones."""
+    memory = Memory(3)
+    for digest in (b"a", b"b", b"c"):
+        memory.keep(digest, Entry(allowed(), NOW))
+    assert recall(memory, b"a", NOW, 0.0)
+    memory.keep(b"d", Entry(allowed(), NOW))
+    assert recall(memory, b"b", NOW, 0.0) is None
+    assert all(recall(memory, digest, NOW, 0.0) for digest in (b"a", b"c", b"d"))
+
+
+def test_the_store_is_not_asked_about_what_is_not_remembered() -> None:
+    """An unknown text costs no look at the store's state."""
+
+    def asked() -> Tag:
+        raise AssertionError("the tag was read for nothing")
+
+    assert Memory(3).recall(b"a", asked, lambda: 0.0) is None
+
+
+def test_clearing_forgets_everything() -> None:
+    """After a clear nothing is answered from memory."""
+    memory = Memory(3)
+    memory.keep(b"a", Entry(allowed(), NOW))
+    memory.clear()
+    assert len(memory) == 0
+    assert recall(memory, b"a", NOW, 0.0) is None
+
+
+@pytest.mark.parametrize("entries_max", [0, -1])
+def test_a_memory_of_nothing_is_refused(entries_max: int) -> None:
+    """A memory holds at least one entry."""
+    with pytest.raises(ValueError, match="at least one"):
+        Memory(entries_max)
+
+
+digests = st.sampled_from([b"a", b"b", b"c", b"d", b"e"])
+tags = st.builds(Tag, st.integers(1, 2), st.integers(1, 3))
+clock = st.integers(0, 6).map(float)
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("keep"), digests, tags, st.one_of(st.none(), clock)),
+        st.tuples(st.just("recall"), digests, tags, clock),
+        st.tuples(st.just("clear"), digests, tags, clock),
+    ),
+    max_size=50,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(entries_max=st.integers(1, 4), operations=operations)
+def test_stale_never_answers_and_the_bound_holds_in_any_history(
+    entries_max: int, operations: list[tuple[str, bytes, Tag, float | None]]
+) -> None:
+    """Memory may forget, but what it answers was kept last, under this tag, and is in time."""
+    memory = Memory(entries_max)
+    kept: dict[bytes, Entry] = {}
+    for number, (verb, digest, tag, moment) in enumerate(operations):
+        if verb == "keep":
+            kept[digest] = Entry(allowed(number), tag, moment)
+            memory.keep(digest, kept[digest])
+            assert recall(memory, digest, tag, -1.0) is kept[digest].allowed
+        elif verb == "recall":
+            assert moment is not None
+            answer = recall(memory, digest, tag, moment)
+            if answer is not None:
+                entry = kept[digest]
+                assert answer is entry.allowed
+                assert entry.tag == tag
+                assert entry.not_after is None or moment < entry.not_after
+            elif digest in kept and not fresh(kept[digest], tag, moment):
+                del kept[digest]
+        else:
+            memory.clear()
+            kept.clear()
+        assert len(memory) <= entries_max
