@@ -49,7 +49,7 @@ def asgi() -> ASGIApp:
     """The application of one worker process, from the settings of its environment."""
     settings = load_settings()
     engine = open_engine(_options(settings))
-    return _application(settings, engine)
+    return application(settings, engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +178,14 @@ def _options(settings: Settings) -> EngineOptions:
     )
 
 
-def _application(settings: Settings, engine: Engine) -> ASGIApp:
+def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
+    """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
     from keyhalt.web.app import WebParts, build  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
-    apps = load_apps(settings)
+    apps = load_apps(settings) if apps is None else apps
 
     def stop() -> None:
         for app in apps:
@@ -232,7 +233,7 @@ def _serve(
     }
     signal.signal(signal.SIGTERM, _stopped)
     if settings.workers == 1:
-        server = uvicorn.Server(server_config(_application(settings, engine), **common))
+        server = uvicorn.Server(server_config(application(settings, engine), **common))
         on_listening()
         server.run(sockets=[listener])
         return

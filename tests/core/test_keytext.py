@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.fuzz import fuzz_keytext
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import ID_MAX, KeyClaim, Malformed
 from keyhalt.core.secrets import Generation, GenerationState, MacKeysError
+from tests.fuzz import fuzz_keytext
 
 HERE = Path(__file__).parent
 DOC = HERE.parents[1] / "docs" / "key-text.md"

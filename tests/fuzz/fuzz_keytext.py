@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
     options = dict(each.partition("=")[::2] for each in arguments[1:] if each.startswith("-"))
     if "--plain" not in options:
         try:
-            import atheris  # noqa: PLC0415 - only this way of running needs it
+            import atheris
         except ImportError:
             sys.stdout.write("atheris is not installed: mutating golden texts at random\n")
         else:

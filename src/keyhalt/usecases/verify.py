@@ -115,7 +115,7 @@ class Verify:
         return decision
 
     def refused(self, denied: Denied, origin: Origin) -> Denied:
-        """Record a denial. Returns what to answer: the same, or 429 for a source of too many.
+        """Record a denial. Returns what to answer: the same, or that its source asks too often.
 
         Only requests that fail anyway are counted and refused, so nobody pays for a neighbour.
         """

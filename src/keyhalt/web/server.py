@@ -26,18 +26,23 @@ class BoundedHeaders(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _heads = 0
     _refused = False
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        heads = self._heads
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEADER_BYTES_MAX:
-                self._refused = True
-                self.transport.write(_TOO_LARGE)
-                self.loop.call_later(1.0, self.transport.close)
+        if not self._in_head or heads != self._heads:
+            # What follows a finished head in the same chunk is a body, or at most one chunk.
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEADER_BYTES_MAX:
+            self._refused = True
+            self.transport.write(_TOO_LARGE)
+            self.loop.call_later(1.0, self.transport.close)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -45,7 +50,7 @@ class BoundedHeaders(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
+        self._heads += 1
         super().on_message_complete()
 
 

@@ -1,0 +1,86 @@
+"""A running demo server, as a stranger starts it, and the official client, as its users use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEYHALT = Path(sys.executable).parent / "keyhalt"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the demo printed."""
+
+    url: str
+    environment: str
+    datasource: str
+    key: str
+    user_code: str
+    password: str
+    passwords: dict[str, str]
+
+    def client(self, **headers: str) -> Any:
+        """The official client, unmodified, with the headers its users set."""
+        from energycap.sdk import EnergyCapApi
+
+        client = EnergyCapApi(base_url=self.url)
+        for name, value in headers.items():
+            client.config.headers[name.replace("_", "-")] = value
+        return client
+
+    def with_key(self, key: str | None = None) -> Any:
+        return self.client(ECI_ApiKey=key or self.key)
+
+
+def read_server(process: subprocess.Popen[str]) -> Server:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.stderr.read() if process.stderr else "no output"
+    said = json.loads(line)
+    return Server(
+        url=said["url"],
+        environment=said["environment"],
+        datasource=said["datasource"],
+        key=said["apiKey"],
+        user_code=said["userCode"],
+        password=said["password"],
+        passwords={user["userCode"]: user["password"] for user in said["users"]},
+    )
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def start_demo() -> Iterator[Start]:
+    """Starts demos; stops them at the end."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> Server:
+        process = subprocess.Popen(
+            [KEYHALT, "demo", "--port", "0", "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return read_server(process)
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(start_demo: Start) -> Server:
+    """One demo for a module of tests."""
+    return start_demo()
