@@ -1,0 +1,156 @@
+"""The documents say what is so: tests hold them and the code together."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyhalt.client.problems import TABLE
+from keyhalt.config import PREFIX, Settings
+from keyhalt.core.audit import Event
+from keyhalt.core.decisions import Cause
+from keyhalt.web.app import WebParts
+from tests.world import PASSWORD, World
+
+ROOT = Path(__file__).parents[2]
+DOCS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def headings(text: str, level: int = 3) -> list[str]:
+    return re.findall(rf"^{'#' * level} (.+)$", text, re.MULTILINE)
+
+
+def test_every_problem_has_its_heading_and_status_and_no_heading_is_left() -> None:
+    """docs/problems.md and the table in client/problems.py list the same, with the same status."""
+    text = text_of("problems.md")
+    assert sorted(headings(text)) == sorted(reason.value for reason in TABLE)
+    for reason, kind in TABLE.items():
+        said = re.search(rf"^### {reason.value}\n(\d+)", text, re.MULTILINE)
+        assert said is not None, reason
+        assert int(said[1]) == kind.status, reason
+
+
+def test_every_exact_cause_is_explained() -> None:
+    """Whoever reads the audit log finds each word of it."""
+    text = text_of("problems.md")
+    assert [cause.value for cause in Cause if f"`{cause.value}`" not in text] == []
+
+
+def test_every_event_is_named() -> None:
+    """docs/request-flow.md has the table of events."""
+    text = text_of("request-flow.md")
+    assert [event.value for event in Event if f"`{event.value}`" not in text] == []
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    """docs/settings.md and config.py list the same settings and defaults."""
+    text = text_of("settings.md")
+    fields = Settings.model_fields
+    assert sorted(headings(text)) == sorted(PREFIX + name.upper() for name in fields)
+    for name, field in fields.items():
+        part = text.split(f"### {PREFIX}{name.upper()}\n")[1].split("\n#")[0]
+        if field.default is None:
+            assert "No default" in part or "Default: `mac-keys.toml`" in part, name
+        elif field.default == "":
+            assert "Default: none" in part, name
+        else:
+            said = str(field.default).lower() if field.default in (True, False) else field.default
+            assert f"`{said}`" in part, name
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Relative links between documents resolve."""
+    broken = [
+        f"{path.name}: {target}"
+        for path in DOCS
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    """A control is shown by a test that is there."""
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of("threat-model.md")):
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        assert callable(getattr(module, name, None)), name
+
+
+def test_every_module_that_a_document_names_exists() -> None:
+    """Moves of a module move its mention."""
+    named = {
+        name
+        for path in DOCS
+        for name in re.findall(
+            r"`((?:core|client|usecases|storage|web|cli|system)/[\w/]*\.py)`",
+            path.read_text("utf-8"),
+        )
+    }
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / "src" / "keyhalt" / name).exists()] == []
+
+
+def examples() -> dict[str, Any]:
+    """The named bodies of docs/wire.md."""
+    blocks = re.findall(r"^```json (\w+)\n(.*?)^```$", text_of("wire.md"), re.DOTALL | re.MULTILINE)
+    return {name: json.loads(body) for name, body in blocks}
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
+
+
+def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World) -> None:
+    """The same properties with the same types, sent as they stand there."""
+    shown = examples()
+    _, key = world.key(world.user("jsmith", "settings.*"))
+    headers = {"ECI-ApiKey": key}
+    with world.client() as http:
+        created = http.post("/api/v3/apiKey", json=shown["ApiKeyCreate"], headers=headers).json()
+        assert shape(created) == shape(shown["ApiKeyCreated"])
+        one = http.get(f"/api/v3/apiKey/{created['apiKeyId']}", headers=headers).json()
+        assert shape(one) == shape(shown["ApiKey"])
+        assert shown["Login"]["password"] == PASSWORD
+        login = http.post("/api/v3/login", json=shown["Login"]).json()
+        assert shape(login) == shape(shown["LoginAnswer"])
+        environment = http.get("/api/v3/environment").json()
+        assert shape(environment) == shape(shown["Environment"])
+        project = http.get("/api/v3/me", headers=headers).json()["project"]
+        names = {
+            name.replace("Place", "Project").replace("place", "project")
+            for name in shown["Topmost"]
+        }
+        assert set(project) == names
+
+
+def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
+    """The table of docs/wire.md has each row that the engine serves itself."""
+    from keyhalt.web.api import keys, me
+
+    assert WebParts.__dataclass_fields__
+    needs = world.engine.profile.needs
+    rows = [
+        *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
+        *me.operations(me.MeHandlers(world.engine.profile, [], "", "")),
+    ]
+    text = text_of("wire.md")
+    for row in rows:
+        line = next(line for line in text.splitlines() if line.startswith(f"| {row.name} |"))
+        assert f"`{row.method} {row.path}" in line
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_documents_speak_of_the_project_only(path: Path) -> None:
+    """No path of a machine stands in them."""
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work)/\w", path.read_text("utf-8"))

@@ -1,0 +1,50 @@
+"""The app on an empty file, and an estate made through its own operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import keyhalt_energy
+from keyhalt import AppContext
+from tests.energy.estate import PROFILE, Api, Estate, make_pair, principal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """The app on an empty file."""
+    app = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
+    yield Api(app)
+    app.close()
+
+
+@pytest.fixture
+def estate(api: Api) -> Estate:
+    roots = api.app.load_sample(1, 1, meters=0, bills=0)
+    root, center_root = roots["places"], roots["costCenters"]
+    admin = principal(user_id=1, code="admin", places=(root,), centers=(center_root,))
+    vendor = api(
+        admin, "POST", "/api/v3/vendor", {"vendorCode": "V1", "vendorInfo": "Vendor"}
+    ).body["vendorId"]
+    pairs = [make_pair(api, admin, (root, center_root), vendor, n) for n in (1, 2)]
+    first, second = pairs
+    columns = [(a, b) for a, b in zip(first, second, strict=True)]
+    return Estate(
+        api=api,
+        admin=admin,
+        here=principal(places=(first[0],), centers=(first[2],)),
+        there=principal(user_id=8, code="other", places=(second[0],), centers=(second[2],)),
+        root=root,
+        center_root=center_root,
+        buildings=columns[0],
+        meters=columns[1],
+        centers=columns[2],
+        vendor=vendor,
+        accounts=columns[3],
+        bills=columns[4],
+    )
