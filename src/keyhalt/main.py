@@ -29,12 +29,13 @@ from keyhalt.usecases.ports import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from keyhalt.client.middleware import ASGIApp
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
@@ -87,6 +88,19 @@ class MainTools:
             if settings.mac_keys is None:
                 mac_keys_of(stores, settings.mac_keys_path).first()
             return made
+        finally:
+            stores.close()
+
+    @contextmanager
+    def mac_keys(self, **said: object) -> Iterator[ManageMacKeys]:
+        """Without opening the engine, which needs the keys that may be lost."""
+        settings = _settings(said)
+        if settings.mac_keys is not None:
+            raise Failure("the MAC keys are a setting here; change KEYHALT_MAC_KEYS", EXIT_CONFIG)
+        with _setup_errors():
+            stores = Stores(settings.data, create=False)
+        try:
+            yield mac_keys_of(stores, settings.mac_keys_path)
         finally:
             stores.close()
 

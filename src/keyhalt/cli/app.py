@@ -25,6 +25,12 @@ COMMANDS = {
     "serve": ("serving", "serve"),
     "init": ("serving", "init"),
     "db": ("serving", "db"),
+    "key": ("identify", "key"),
+    "user": ("user", "user"),
+    "role": ("role", "role"),
+    "datasource": ("datasource", "datasource"),
+    "audit": ("audit", "audit"),
+    "mac-key": ("mac_key", "mac_key"),
 }
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import os
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import click
 
 from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Denied
+from keyhalt.core.decisions import Denied, Here
 from keyhalt.core.principals import Operator
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
@@ -45,6 +45,7 @@ class Verbs(Protocol):
 
     profile: Profile
     environment: EnvironmentRow
+    here: Here
 
     @property
     def issue(self) -> IssueKey: ...
@@ -75,6 +76,7 @@ class Tools(Protocol):
         origin: Origin,
         **said: object,
     ) -> EnvironmentRow: ...
+    def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
     def upgrade(self, **said: object) -> None: ...
     def schema_is_current(self, **said: object) -> bool: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
@@ -96,14 +98,6 @@ class Failure(click.ClickException):
     def __init__(self, message: str, exit_code: int = EXIT_ERROR) -> None:
         super().__init__(message)
         self.code = exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An open engine and the datasource that a command is about."""
-
-    verbs: Verbs
-    datasource: DatasourceRow
 
 
 def tools() -> Tools:
@@ -148,6 +142,19 @@ def find_datasource(verbs: Verbs, name: str | None) -> DatasourceRow:
         names = ", ".join(each.name for each in rows) or "none yet"
         raise Failure(f"there is no datasource {name!r}; there is: {names}", EXIT_NOT_FOUND)
     return row
+
+
+@contextmanager
+def opened(data: Path | None, datasource: str | None) -> Iterator[tuple[Verbs, DatasourceRow]]:
+    """An open engine and the datasource that a command is about."""
+    with tools().engine(data=data) as verbs:
+        yield verbs, find_datasource(verbs, datasource)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` for a misspelt word, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-Row = "Mapping[str, object]"
+    from keyhalt.usecases.ports import Receipt
 
 
 def show(rows: Sequence[Mapping[str, object]], output: str, *, columns: Sequence[str]) -> None:
@@ -41,13 +41,19 @@ def show_one(row: Mapping[str, object], output: str) -> None:
         click.echo(f"{name.ljust(width)}  {_cell(value)}")
 
 
+def show_receipt(what: str, receipt: Receipt) -> None:
+    """What changed, and that it counts: `Deactivated jsmith. In effect everywhere: ...`."""
+    say(f"{what}. In effect everywhere: epoch {receipt.epoch}, waited {receipt.waited_ms} ms.")
+
+
+def time_text(at: datetime | None) -> str | None:
+    """RFC 3339, UTC, to the second."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def say(text: str) -> None:
     """Talk to the person, on stderr."""
     click.echo(text, err=True)
-
-
-def is_terminal() -> bool:
-    return sys.stdout.isatty()
 
 
 def _cell(value: object) -> str:

@@ -41,5 +41,5 @@ def upgrade(store: str, engine: Engine) -> None:
 def is_current(store: str, engine: Engine) -> bool:
     """Whether the store has exactly this version's schema."""
     head = ScriptDirectory.from_config(_config(store)).get_current_head()
-    with engine.connect() as connection:
+    with transaction(engine, write=False) as connection:
         return MigrationContext.configure(connection).get_current_revision() == head

@@ -25,25 +25,35 @@ _IMMEDIATE = "keyhalt_immediate"
 
 def open_file(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """A plain connection, autocommit. The file exists. For one thread at a time."""
-    connection = sqlite3.connect(
-        f"file:{_quoted(path)}?mode=rw",
-        uri=True,
-        timeout=busy_seconds,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+    with _in_our_words(path):
+        connection = sqlite3.connect(
+            f"file:{_quoted(path)}?mode=rw",
+            uri=True,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
 
 
 def create_file(path: Path) -> None:
     """Make an empty store that only its user can read, in WAL mode; leave one that is there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS) as connection:
+    with _in_our_words(path):
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
+        connection.close()
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailableError(f"{path}: {error}") from error
 
 
 def open_engine(path: Path) -> Engine:

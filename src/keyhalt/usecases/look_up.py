@@ -71,6 +71,11 @@ class LookUp:
             return Denied(Reason.NOT_FOUND)
         return row
 
+    def any_key(self, datasource_id: int, key_id: int) -> KeyRow | None:
+        """Also a deleted one."""
+        with self._rights.look() as tx:
+            return tx.keys.get(datasource_id, key_id)
+
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:
             return tx.users.list(datasource_id)

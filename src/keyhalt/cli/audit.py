@@ -1,0 +1,60 @@
+"""`keyhalt audit`: who did what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keyhalt.cli.context import data_option, find_datasource, output_option, tools
+from keyhalt.cli.output import show, time_text
+
+if TYPE_CHECKING:
+    from keyhalt.usecases.ports import AuditRow
+
+COLUMNS = (
+    "at", "event", "outcome", "reason", "actor", "credential", "object", "source", "request_id",
+    "count",
+)  # fmt: skip
+
+
+@click.group()
+def audit() -> None:
+    """The audit log."""
+
+
+@audit.command("list")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option("-d", "--datasource", help="Only this datasource.  [default: all of them]")
+@output_option
+@data_option
+def list_events(limit: int, datasource: str | None, output: str, data: Path | None) -> None:
+    """List the newest events, newest first: changes, denials and sign-ins."""
+    with tools().engine(data=data) as verbs:
+        place = find_datasource(verbs, datasource) if datasource else None
+        rows = verbs.look_up.audit(datasource_id=place.id if place else None, limit=limit)
+    show([_row(row) for row in rows], output, columns=COLUMNS)
+
+
+def _row(row: AuditRow) -> dict[str, object]:
+    event = row.event
+    credential = event.actor.credential
+    return {
+        "id": row.id,
+        "at": time_text(event.at),
+        "event": event.event.value,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "actor": event.actor.name or (f"user {event.actor.user_id}" if event.actor.user_id else ""),
+        "user_id": event.actor.user_id,
+        "credential": f"{credential.kind.value} {credential.id}" if credential else "",
+        "object": f"{event.object_type} {event.object_id or ''}".strip(),
+        "datasource_id": event.datasource_id,
+        "source": event.origin.source,
+        "operation": event.origin.operation,
+        "request_id": event.origin.request_id,
+        "details": dict(event.details),
+        "epoch": event.epoch,
+        "count": row.count,
+    }

@@ -1,0 +1,254 @@
+"""`keyhalt key`: make, list, show, delete, import and identify keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from keyhalt.cli.context import (
+    EXIT_CONFLICT,
+    EXIT_NOT_FOUND,
+    EXIT_USAGE,
+    Failure,
+    Verbs,
+    datasource_option,
+    fail,
+    near,
+    opened,
+    operator,
+    origin,
+    output_option,
+)
+from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
+from keyhalt.core.decisions import Denied
+from keyhalt.core.refusals import Refused
+from keyhalt.core.secrets import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keyhalt.core.principals import UserFacts
+    from keyhalt.usecases.issue import Issued
+    from keyhalt.usecases.ports import DatasourceRow, KeyRow
+
+COLUMNS = ("id", "name", "hint", "owner", "state", "made_with", "created_at")
+
+
+@click.group()
+def key() -> None:
+    """Keys: make, list, show, delete, import, identify."""
+
+
+@key.command()
+@click.option("--owner", required=True, help="User code of the owner.")
+@click.option("--name", required=True, help="1 to 60 characters.")
+@click.option("--description", default="", help="What uses this key.")
+@click.option("--out-file", type=click.Path(path_type=Path), help="Write the value to a new file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "key"]),
+    default="table",
+    show_default=True,
+    help="`key` prints the value alone.",
+)
+@datasource_option
+def create(
+    owner: str,
+    name: str,
+    description: str,
+    out_file: Path | None,
+    output: str,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """Make a key. Its value is shown this once and never again."""
+    with opened(data, datasource) as (verbs, place), _file(out_file) as file:
+        user = find_user(verbs, place, owner)
+        issued = verbs.issue.create(
+            operator(),
+            datasource_id=place.id,
+            owner_id=user.user_id,
+            name=name,
+            description=description,
+            origin=origin(),
+        )
+        if isinstance(issued, Denied | Refused):
+            fail(issued)
+        if file is not None:
+            file.write(issued.text.reveal() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    _print_issued(issued, output, out_file)
+
+
+def _print_issued(issued: Issued, output: str, out_file: Path | None) -> None:
+    row = row_of(issued.row)
+    if output == "key":
+        if out_file is None:
+            click.echo(issued.text.reveal())
+        return
+    if out_file is None:
+        row = {"key": issued.text.reveal(), **row}
+    show_one(row, output)
+    where = f"The value is in {out_file}." if out_file else "The value is shown this once."
+    say(f"{where} Keep it in a secrets manager; it cannot be read again.")
+
+
+@contextmanager
+def _file(path: Path | None) -> Iterator[TextIO | None]:
+    """A new file that only its user can read, gone again if what fills it fails."""
+    if path is None:
+        yield None
+        return
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        raise Failure(
+            f"{path} exists; a key is only written to a new file", EXIT_CONFLICT
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@key.command("list")
+@click.option("--all", "with_deleted", is_flag=True, help="Deleted keys too.")
+@click.option("--filter", "filter_text", default="", help="As on the wire: apiKeyInfo like 'job'.")
+@output_option
+@datasource_option
+def list_keys(
+    with_deleted: bool,
+    filter_text: str,
+    output: str,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """List the keys of a datasource."""
+    with opened(data, datasource) as (verbs, place):
+        rows = verbs.look_up.keys(place.id, filter_text=filter_text, with_deleted=with_deleted)
+    if isinstance(rows, Refused):
+        raise Failure(rows.detail, EXIT_USAGE)
+    show([row_of(row) for row in rows], output, columns=COLUMNS)
+
+
+@key.command("show")
+@click.argument("key_id", type=int, metavar="ID")
+@output_option
+@datasource_option
+def show_key(key_id: int, output: str, data: Path | None, datasource: str | None) -> None:
+    """Show one key. Never its value."""
+    with opened(data, datasource) as (verbs, place):
+        row = verbs.look_up.any_key(place.id, key_id)
+    if row is None:
+        raise Failure(f"there is no key {key_id} in {place.name}", EXIT_NOT_FOUND)
+    show_one(row_of(row), output)
+
+
+@key.command()
+@click.argument("key_id", type=int, metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@datasource_option
+def delete(key_id: int, yes: bool, data: Path | None, datasource: str | None) -> None:
+    """Delete a key, for ever. When this returns, no process accepts it."""
+    with opened(data, datasource) as (verbs, place):
+        if not yes:
+            _ask(verbs, place, key_id)
+        receipt = verbs.delete_key(
+            operator(), datasource_id=place.id, key_id=key_id, origin=origin()
+        )
+    if isinstance(receipt, Denied):
+        fail(receipt, missing=f"there is no key {key_id} in {place.name}")
+    show_receipt(f"Deleted key {key_id}", receipt)
+
+
+def _ask(verbs: Verbs, place: DatasourceRow, key_id: int) -> None:
+    if not sys.stdin.isatty():
+        raise Failure("say --yes to delete without being asked", EXIT_USAGE)
+    row = verbs.look_up.key(place.id, key_id)
+    if not isinstance(row, Denied):
+        question = f"Delete key {row.hint} {row.name!r} of {row.owner_code}, for ever?"
+        click.confirm(question, abort=True, err=True)
+
+
+@key.command("import")
+@click.option("--owner", required=True, help="User code of the owner.")
+@click.option("--name", required=True, help="1 to 60 characters.")
+@click.option("--description", default="", help="What uses this key.")
+@click.option("--key-stdin", is_flag=True, help="Read the key from stdin.")
+@click.option("--key-file", type=click.File("r"), help="Read the key from a file.")
+@output_option
+@datasource_option
+def import_key(
+    owner: str,
+    name: str,
+    description: str,
+    key_stdin: bool,
+    key_file: TextIO | None,
+    output: str,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """Let a key that another system issued count here. Only its digest is kept."""
+    text = read_text(key_file, stdin=key_stdin)
+    with opened(data, datasource) as (verbs, place):
+        user = find_user(verbs, place, owner)
+        row = verbs.issue.import_key(
+            operator(),
+            datasource_id=place.id,
+            owner_id=user.user_id,
+            name=name,
+            description=description,
+            text=text,
+            origin=origin(),
+        )
+    if isinstance(row, Denied | Refused):
+        fail(row)
+    show_one(row_of(row), output)
+
+
+def read_text(file: TextIO | None, *, stdin: bool) -> Secret:
+    """A key's text from a file, from stdin, or typed unseen: never from the command line."""
+    if file is not None:
+        return Secret(file.read().strip())
+    if stdin:
+        return Secret(sys.stdin.read().strip())
+    if not sys.stdin.isatty():
+        raise Failure("say where the key is: --key-stdin or --key-file", EXIT_USAGE)
+    return Secret(str(click.prompt("Key", hide_input=True, err=True)).strip())
+
+
+def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
+    user = verbs.look_up.user(place.id, code)
+    if user is None:
+        codes = [each.user_code for each in verbs.look_up.users(place.id)]
+        raise Failure(
+            f"there is no user {code!r} in {place.name}{near(code, codes)}", EXIT_NOT_FOUND
+        )
+    return user
+
+
+def row_of(row: KeyRow) -> dict[str, object]:
+    state = "counts" if row.owner_active else "owner inactive"
+    made_with = row.made_with.kind.value
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "hint": row.hint,
+        "owner": row.owner_code,
+        "state": "deleted" if row.deleted_at else state,
+        "made_with": f"{made_with} {row.made_with.id}" if row.made_with.id else made_with,
+        "made_by": row.made_by,
+        "imported": row.imported,
+        "created_at": time_text(row.created_at),
+        "deleted_at": time_text(row.deleted_at),
+    }

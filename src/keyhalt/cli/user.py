@@ -1,0 +1,211 @@
+"""`keyhalt user`: users, their roles, topmosts and passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from keyhalt.cli.context import (
+    EXIT_NOT_FOUND,
+    EXIT_USAGE,
+    Failure,
+    Verbs,
+    datasource_option,
+    fail,
+    near,
+    opened,
+    operator,
+    origin,
+    output_option,
+)
+from keyhalt.cli.key import find_user
+from keyhalt.cli.output import show, show_one, show_receipt
+from keyhalt.cli.serving import read_password
+from keyhalt.core.decisions import Denied
+from keyhalt.core.refusals import Refused
+from keyhalt.usecases.manage_users import Changed, UserDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keyhalt.core.principals import UserFacts
+    from keyhalt.usecases.ports import DatasourceRow
+
+COLUMNS = ("id", "code", "full_name", "role", "active", "topmosts")
+
+
+@click.group()
+def user() -> None:
+    """Users: create, list, show, deactivate, activate, set-role, set-topmost, set-password."""
+
+
+@user.command()
+@click.argument("code")
+@click.option("--full-name", default="", help="[default: the code]")
+@click.option("--role", help="Name of the role.  [default: the profile's]")
+@click.option("--email", default="")
+@click.option("--topmost", multiple=True, metavar="HIERARCHY=ID,ID", help="May be repeated.")
+@click.option("--password-file", type=click.File("r"), help="First line of a file, or - for stdin.")
+@click.option("--no-password", is_flag=True, help="A service account: it never signs in.")
+@output_option
+@datasource_option
+def create(
+    code: str,
+    full_name: str,
+    role: str | None,
+    email: str,
+    topmost: tuple[str, ...],
+    password_file: TextIO | None,
+    no_password: bool,
+    output: str,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """Make a user."""
+    with opened(data, datasource) as (verbs, place):
+        topmosts = _topmosts(verbs, topmost)
+        role_name = _role(verbs, place, role or verbs.profile.default_role)
+        password = None if no_password else read_password(password_file)
+        draft = UserDraft(code, full_name or code[:32], email, role_name, password, topmosts)
+        made = verbs.manage_users.create(operator(), place.id, draft, origin())
+        if isinstance(made, Denied | Refused):
+            fail(made)
+    show_one(_row(made), output)
+
+
+@user.command("list")
+@output_option
+@datasource_option
+def list_users(output: str, data: Path | None, datasource: str | None) -> None:
+    """List the users of a datasource."""
+    with opened(data, datasource) as (verbs, place):
+        rows = [_row(each) for each in verbs.look_up.users(place.id)]
+    show(rows, output, columns=COLUMNS)
+
+
+@user.command("show")
+@click.argument("code")
+@output_option
+@datasource_option
+def show_user(code: str, output: str, data: Path | None, datasource: str | None) -> None:
+    """Show a user with everything that a key of theirs may do."""
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        names = list(verbs.profile.catalogue.names(found.permissions))
+    show_one({**_row(found), "permissions": names}, output)
+
+
+@user.command()
+@click.argument("code")
+@datasource_option
+def deactivate(code: str, data: Path | None, datasource: str | None) -> None:
+    """End a user's tokens; their keys rest until the user is activated again."""
+    _set_active(code, data, datasource, active=False)
+
+
+@user.command()
+@click.argument("code")
+@datasource_option
+def activate(code: str, data: Path | None, datasource: str | None) -> None:
+    """Let a user sign in and their keys count again."""
+    _set_active(code, data, datasource, active=True)
+
+
+def _set_active(code: str, data: Path | None, datasource: str | None, *, active: bool) -> None:
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        changed = verbs.manage_users.set_active(
+            operator(), place.id, found.user_code, origin(), active=active
+        )
+    _tell(f"{'Activated' if active else 'Deactivated'} {found.user_code}", changed)
+
+
+@user.command("set-role")
+@click.argument("code")
+@click.argument("role")
+@datasource_option
+def set_role(code: str, role: str, data: Path | None, datasource: str | None) -> None:
+    """Give a user another role."""
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        name = _role(verbs, place, role)
+        changed = verbs.manage_users.set_role(operator(), place.id, code, name, origin())
+    _tell(f"{found.user_code} is {name} now", changed)
+
+
+@user.command("set-topmost")
+@click.argument("code")
+@click.argument("topmost", nargs=-1, required=True, metavar="HIERARCHY=ID,ID...")
+@datasource_option
+def set_topmost(
+    code: str, topmost: tuple[str, ...], data: Path | None, datasource: str | None
+) -> None:
+    """Say from which nodes a user sees. `places=` means none; hierarchies not named stay."""
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        wanted = _topmosts(verbs, topmost)
+        changed = verbs.manage_users.set_topmosts(operator(), place.id, code, wanted, origin())
+    _tell(f"Set the topmosts of {found.user_code}", changed)
+
+
+@user.command("set-password")
+@click.argument("code")
+@click.option("--password-file", type=click.File("r"), help="First line of a file, or - for stdin.")
+@datasource_option
+def set_password(
+    code: str, password_file: TextIO | None, data: Path | None, datasource: str | None
+) -> None:
+    """Set a password. Ends the user's tokens; keys are not touched."""
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        password = read_password(password_file)
+        changed = verbs.manage_users.set_password(operator(), place.id, code, password, origin())
+    _tell(f"Set the password of {found.user_code}", changed)
+
+
+def _tell(what: str, changed: Changed | Denied | Refused) -> None:
+    if isinstance(changed, Denied | Refused):
+        fail(changed)
+    show_receipt(what, changed.receipt)
+
+
+def _role(verbs: Verbs, place: DatasourceRow, name: str) -> str:
+    found = verbs.look_up.role(place.id, name)
+    if found is None:
+        names = [each.name for each in verbs.look_up.roles(place.id)]
+        raise Failure(
+            f"there is no role {name!r} in {place.name}{near(name, names)}", EXIT_NOT_FOUND
+        )
+    return found.name
+
+
+def _topmosts(verbs: Verbs, said: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+    known = [hierarchy.name for hierarchy in verbs.profile.hierarchies]
+    topmosts: dict[str, tuple[int, ...]] = {}
+    for each in said:
+        name, equals, ids = each.partition("=")
+        parts = [part.strip() for part in ids.split(",") if part.strip()]
+        if not equals or not all(part.isascii() and part.isdigit() for part in parts):
+            raise Failure(f"say a topmost as HIERARCHY=ID,ID, not {each!r}", EXIT_USAGE)
+        if name not in known:
+            hint = near(name, known) or f"; there is: {', '.join(known)}"
+            raise Failure(f"there is no hierarchy {name!r}{hint}", EXIT_USAGE)
+        topmosts[name] = tuple(sorted({int(part) for part in parts}))
+    return topmosts
+
+
+def _row(facts: UserFacts) -> dict[str, object]:
+    return {
+        "id": facts.user_id,
+        "code": facts.user_code,
+        "full_name": facts.full_name,
+        "email": facts.email,
+        "role": facts.role_name,
+        "active": facts.active,
+        "topmosts": [
+            f"{hierarchy}={','.join(str(node) for node in nodes)}"
+            for hierarchy, nodes in sorted(facts.topmosts.items())
+        ],
+    }

@@ -1,0 +1,74 @@
+"""The app: its operations, and what the engine asks about its trees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyhalt import Node
+from keyhalt_energy import sample, trees
+from keyhalt_energy.scope import TREES
+from keyhalt_energy.store import Store
+from keyhalt_energy.table import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from keyhalt import AppContext, Operation
+
+
+class UnsupportedDatabaseError(Exception):
+    """This version keeps its data in SQLite only."""
+
+
+class EnergyApp:
+    """An `App` of keyhalt. `find` is one more, for those who prepare demonstrations."""
+
+    def __init__(self, context: AppContext) -> None:
+        if context.folder is None:
+            raise UnsupportedDatabaseError(
+                "keyhalt_energy keeps its data in SQLite for now: give it a folder, no database URL"
+            )
+        self._store = Store(context.folder / "energy.db")
+        self._operations = operations(self._store, context)
+
+    def operations(self) -> Sequence[Operation]:
+        return self._operations
+
+    def contains(self, datasource_id: int, hierarchy: str, ancestor: int, node: int) -> bool:
+        tree = TREES.get(hierarchy)
+        if tree is None:
+            return False
+        with self._store.read() as connection:
+            return trees.contains(connection, tree, datasource_id, ancestor=ancestor, node=node)
+
+    def describe(self, datasource_id: int, hierarchy: str, ids: Sequence[int]) -> Sequence[Node]:
+        tree = TREES.get(hierarchy)
+        if tree is None:
+            return []
+        with self._store.read() as connection:
+            nodes = trees.described(connection, tree, datasource_id, ids)
+        return [nodes[number] for number in ids if number in nodes]
+
+    def find(self, datasource_id: int, hierarchy: str, code: str) -> int | None:
+        """The first node with this code."""
+        with self._store.read() as connection:
+            return trees.found(connection, TREES[hierarchy], datasource_id, code)
+
+    def load_sample(
+        self,
+        datasource_id: int,
+        user_id: int,
+        *,
+        meters: int = sample.METERS,
+        bills: int = sample.BILLS,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Mapping[str, int]:
+        """Make sample data in an empty datasource. Returns the root of each hierarchy.
+
+        `progress` is told how many rows of how many are written.
+        """
+        size = sample.Size(meters=meters, bills=bills)
+        return sample.load(self._store, datasource_id, user_id, size, progress)
+
+    def close(self) -> None:
+        self._store.close()

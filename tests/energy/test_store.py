@@ -1,0 +1,183 @@
+"""What is kept: counts that stay right, a file that is private, sample data that is the same."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+import keyhalt_energy
+from keyhalt import AppContext
+from keyhalt_energy import tallies
+from keyhalt_energy.energy import UnsupportedDatabaseError
+from keyhalt_energy.sample import NotEmptyError
+from keyhalt_energy.schema import cost_center, metadata, place, place_above
+from tests.energy.estate import (
+    PROFILE,
+    Api,
+    Estate,
+    account_body,
+    bill_body,
+    meter_body,
+    meter_edit,
+    place_body,
+    principal,
+)
+
+Step = tuple[str, int, int]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["place", "meter", "move place", "move meter", "move account", "bill"]),
+        st.integers(0, 5),
+        st.integers(0, 5),
+    ),
+    max_size=12,
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25
+)
+@given(steps=STEPS)
+def test_counts_and_branches_stay_right_whatever_happens(estate: Estate, steps: list[Step]) -> None:
+    """After any creates, moves and deletes they are what counting anew finds."""
+    for index, step in enumerate(steps):
+        take(estate, step, f"{index}-{abs(hash(step)) % 10**6}")
+    with estate.api.app._store.write() as connection:
+        counted = [
+            connection.execute(select(place.c.id, place.c.meters_below)).all(),
+            connection.execute(
+                select(cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below)
+            ).all(),
+        ]
+        tallies.recount(connection, 1)
+        again = [
+            connection.execute(select(place.c.id, place.c.meters_below)).all(),
+            connection.execute(
+                select(cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below)
+            ).all(),
+        ]
+        above = set(connection.execute(select(place_above.c.node_id, place_above.c.above_id)).all())
+        parents = dict(connection.execute(select(place.c.id, place.c.parent_id)).tuples().all())
+    assert counted == again
+    assert above == {(node, over) for node in parents for over in chain(parents, node)}
+
+
+def chain(parents: dict[int, int | None], node: int | None) -> list[int]:
+    found = []
+    while node is not None:
+        found.append(node)
+        node = parents[node]
+    return found
+
+
+def take(estate: Estate, step: Step, code: str) -> None:
+    """One step; some are refused, such as a place into itself, and must change nothing."""
+    what, first, second = step
+    api, admin = estate.api, estate.admin
+    places = api(admin, "GET", "/api/v3/place").ids
+    meters = api(admin, "GET", "/api/v3/meter").ids
+    here, there = places[first % len(places)], places[second % len(places)]
+    meter = meters[first % len(meters)]
+    account, center = estate.accounts[first % 2], estate.centers[second % 2]
+    if what == "place":
+        api(admin, "POST", "/api/v3/place", place_body(here, code))
+    elif what == "meter":
+        api(admin, "POST", "/api/v3/meter", meter_body(here, code))
+    elif what == "move place":
+        api(admin, "PUT", f"/api/v3/place/{here}", place_body(there, code))
+        api(admin, "DELETE", f"/api/v3/place/{there}")
+    elif what == "move meter":
+        api(admin, "PUT", f"/api/v202307/meter/{meter}", meter_edit(there, code))
+    elif what == "move account":
+        body = account_body(center, estate.vendor, code)
+        api(admin, "PUT", f"/api/v3/account/{account}", body)
+    else:
+        bill = api(admin, "POST", "/api/v3/bill", bill_body(account, None)).body["billId"]
+        if second % 2:
+            api(admin, "POST", "/api/v3/bill/delete", {"ids": [bill, 999_999]})
+
+
+def test_the_file_is_private_and_in_wal_mode(api: Api, tmp_path: Path) -> None:
+    """Only its user reads it; readers do not wait for writers."""
+    assert api.app.operations()
+    for path in tmp_path.glob("energy.db*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    connection = sqlite3.connect(tmp_path / "energy.db")
+    assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_the_migrations_make_the_schema_that_the_code_has(api: Api) -> None:
+    """Nothing is missing and nothing is left over; opening again changes nothing."""
+    with api.app._store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        with pytest.warns(UserWarning, match="expression-based"):
+            assert compare_metadata(context, metadata) == []
+        indexes = connection.exec_driver_sql("select name from sqlite_master where type = 'index'")
+        assert {"ix_meter_lower_code", "ix_bill_lower_invoice_number"} <= set(indexes.scalars())
+
+
+def test_what_was_written_is_there_after_opening_again(estate: Estate, tmp_path: Path) -> None:
+    """Two apps on one file, as two processes have it, see the same."""
+    other = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
+    assert len(Api(other)(estate.admin, "GET", "/api/v3/bill").body) == 2
+    other.close()
+
+
+def test_a_busy_database_is_said_to_be_so(estate: Estate, tmp_path: Path) -> None:
+    """Unavailable, to be tried again; a read goes on."""
+    connection = sqlite3.connect(tmp_path / "energy.db", isolation_level=None)
+    connection.execute("begin immediate")
+    answer = estate.api(estate.admin, "POST", "/api/v3/place", place_body(estate.root, "W"))
+    assert (answer.status, answer.why) == (503, "unavailable")
+    assert estate.api(estate.admin, "GET", "/api/v3/place").status == 200
+    connection.execute("rollback")
+    connection.close()
+
+
+def test_a_database_url_is_refused_plainly() -> None:
+    """PostgreSQL comes later; until then nobody is left guessing."""
+    with pytest.raises(UnsupportedDatabaseError, match="SQLite"):
+        keyhalt_energy.app(AppContext(PROFILE, None, "postgresql://x"))
+
+
+def test_the_sample_is_the_same_each_time_and_made_once(tmp_path: Path) -> None:
+    """All but nothing: ids in a fresh file included. A second time in a datasource is refused."""
+    seen = []
+    for name in ("a", "b"):
+        app = keyhalt_energy.app(AppContext(PROFILE, tmp_path / name))
+        roots = app.load_sample(1, 1)
+        caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
+        api = Api(app)
+        nouns = ("place", "meter", "costcenter", "vendor", "account", "bill")
+        seen.append([api(caller, "GET", f"/api/v3/{noun}").body for noun in nouns])
+        with pytest.raises(NotEmptyError):
+            app.load_sample(1, 1)
+        assert app.load_sample(2, 1)["places"] != roots["places"]
+        app.close()
+    assert seen[0] == seen[1]
+    assert len(seen[0][1]) == 20
+    assert len(seen[0][0]) == 12
+
+
+def test_the_sample_scales_and_tells_how_far_it_is(api: Api) -> None:
+    """A university of 40 buildings, 200 meters and about 36 months of bills."""
+    told: list[tuple[int, int]] = []
+    roots = api.app.load_sample(
+        1, 1, meters=200, bills=7200, progress=lambda done, all_: told.append((done, all_))
+    )
+    caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
+    totals = [
+        api(caller, "GET", f"/api/v3/{noun}", pageSize="1").headers
+        for noun in ("place", "meter", "bill")
+    ]
+    assert [t["TotalNumberOfRecords"] for t in totals if t] == ["44", "200", "7200"]
+    assert told[-1] == (7200, 7200)
