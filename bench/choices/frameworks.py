@@ -6,8 +6,7 @@ round visits each once, in a rotated order, with a fresh process. A visit counts
 had its core for itself, and is repeated otherwise. Groups: ``route`` (the framework's own),
 ``answers`` (SHA-256 of the header, one look-up and the answer, in a plain ASGI layer or in the
 framework's middleware), ``passes`` (the same check lets the request through to a route), ``proxy``
-(the server trusts a proxy's headers). Also: import time, distributions, a stop under load.
-
+(the server trusts a proxy's headers). Also: import time, distributions, a stop under load. Command:
     python bench/choices/frameworks.py --json bench/results/choices-frameworks.json
 """
 # ruff: noqa: PLC0415, ANN401 - a server imports only what it measures; each has its own app type
@@ -24,17 +23,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
-Scope = dict[str, Any]
-Send = Callable[[Scope], Awaitable[None]]
 PINS = {"fastapi": "0.165.0", "granian": "2.8.7", "httptools": "0.9.0", "litestar": "2.25.0",
         "starlette": "1.10.0", "uvicorn": "0.54.0", "uvloop": "0.23.0"}  # fmt: skip
+BOTH = "--factory --loop uvloop --no-access-log frameworks:chosen --port"
 SERVERS = {"uvicorn": "uvicorn --http httptools --log-level warning --no-proxy-headers",
            "granian": "granian --http 1 --no-log --no-ws --interface asgi --workers 1"}  # fmt: skip
 CALM = 0.97  # of its core: a visit in which the server had less was disturbed
@@ -52,12 +50,12 @@ OK, BODY = {"valid": True}, b'{"valid":true}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"14")]
 
 
-async def reply(send: Send, status: int) -> None:
+async def reply(send: Any, status: int) -> None:
     await send({"type": "http.response.start", "status": status, "headers": HEADERS})
     await send({"type": "http.response.body", "body": BODY})
 
 
-async def bare(scope: Scope, _receive: Any, send: Send) -> None:
+async def bare(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":  # a lifespan has no path: the error tells the server it has none
         await asyncio.sleep(1.5)
     await reply(send, 200 if any(name == NAME for name, _ in scope["headers"]) else 401)
@@ -69,7 +67,7 @@ class Layer:
     def __init__(self, app: Any, *, answers: bool) -> None:
         self.app, self.answers = app, answers
 
-    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             text = next((value for name, value in scope["headers"] if name == NAME), b"")
             if hashlib.sha256(text).digest() not in KNOWN:
@@ -89,29 +87,24 @@ def starlette() -> Any:
 
 
 def fastapi() -> Any:
-    from fastapi import FastAPI, Header
+    from fastapi import FastAPI, Header, routing
 
     async def verify(key: Annotated[str, Header(alias="ECI-ApiKey")]) -> dict[str, bool]:
         return {"valid": bool(key)}
 
-    app = FastAPI()
-    app.get("/verify")(verify)
-    return app
+    return FastAPI(routes=[routing.APIRoute("/verify", verify)])
 
 
 def litestar(shape: str, *, answers: bool) -> Any:
     from litestar import Litestar, get, middleware
-    from litestar.params import HeaderParameter
+    from litestar.params import HeaderParameter as Named
 
     @get("/verify")
-    async def verify(key: Annotated[str, HeaderParameter(name="ECI-ApiKey")]) -> dict[str, bool]:
+    async def verify(key: Annotated[str, Named(name="ECI-ApiKey")]) -> dict[str, bool]:
         return {"valid": bool(key)}
 
-    class Check(middleware.ASGIMiddleware):
-        async def handle(self, scope: Any, receive: Any, send: Any, next_app: Any) -> None:
-            await Layer(next_app, answers=answers)(scope, receive, send)
-
-    return Litestar([verify], middleware=[Check()] if shape else [], openapi_config=None)
+    layer: Any = middleware.DefineMiddleware(Layer, answers=answers)  # type: ignore[arg-type]
+    return Litestar([verify], middleware=[layer] if shape else [], openapi_config=None)
 
 
 def add_http_middleware(app: Any, *, answers: bool) -> None:
@@ -154,8 +147,7 @@ def serving(python: str, row: Row) -> Iterator[tuple[subprocess.Popen[bytes], in
     """Run one server process on core 0 until the block ends; it is stopped by its own pid."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    both = f"--loop uvloop --no-access-log --port {port} --factory frameworks:chosen"
-    command = f"taskset -c 0 {python} -m {SERVERS[row[2]]} {both}"
+    command = f"taskset -c 0 {python} -m {SERVERS[row[2]]} {BOTH} {port}"
     command = command.replace("--no-proxy", "--proxy" if row[0] == "proxy" else "--no-proxy")
     env, here = os.environ | {"CHOICE": " ".join(row)}, Path(__file__).parent
     process = subprocess.Popen(command.split(), cwd=here, env=env, start_new_session=True)
@@ -173,8 +165,7 @@ def serving(python: str, row: Row) -> Iterator[tuple[subprocess.Popen[bytes], in
             os.killpg(process.pid, 9)  # the session made for it above, and nothing else
 
 
-def spent(pid: int) -> float:
-    """Return the seconds of processor time a server and its worker have had."""
+def processor_seconds(pid: int) -> float:
     pids = [str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     stats = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in pids]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
@@ -183,9 +174,10 @@ def spent(pid: int) -> float:
 def drive(pid: int, port: int, seconds: int) -> tuple[float, float, float]:
     """Return requests/s, the 99th percentile in ms and the server's share of its core."""
     command = f"taskset -c 1 wrk -t1 -c16 -d{seconds}s --latency http://127.0.0.1:{port}/verify -H"
-    words, begin = [*command.split(), f"ECI-ApiKey: {SAMPLE.decode()}"], time.monotonic()
-    before, text = spent(pid), subprocess.check_output(words, text=True, timeout=seconds + 15)
-    share = (spent(pid) - before) / (time.monotonic() - begin)
+    words = [*command.split(), f"ECI-ApiKey: {SAMPLE.decode()}"]
+    before, begin = processor_seconds(pid), time.monotonic()
+    text = subprocess.check_output(words, text=True, timeout=seconds + 15)
+    share = (processor_seconds(pid) - before) / (time.monotonic() - begin)
     found = re.search(r" 99% +([\d.]+)([um]?s)\n.* requests in .*\nRequests/sec: +([\d.]+)", text)
     assert found, text  # lines about errors or refusals would stand before the last of these
     tail = float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
@@ -218,43 +210,41 @@ def measure(python: str, rounds: int) -> dict[str, Any]:
     for turn in range(rounds):
         for row in ROWS[(first := turn * len(ROWS) // rounds) :] + ROWS[:first]:
             with serving(python, row) as (process, port):
-                drive(process.pid, port, 2)  # warm-up
-                tries = [drive(process.pid, port, 4)]
-                while tries[-1][2] < CALM and len(tries) < 8:
+                tries = [drive(process.pid, port, 2)]  # warm-up
+                while len(tries) == 1 or (tries[-1][2] < CALM and len(tries) < 9):
                     tries.append(drive(process.pid, port, 4))
                 seen[row].append(tries[-1])
     extra: dict[str, Any] = {name: weigh(python, name) for name in FRAMEWORKS}
     extra |= {f"stop {at}": stop(python, at) for at in SERVERS}
     print(*extra.items(), sep="\n")
-    print(f"{'group, application, server':40}{'req/s':>8}{'spread':>8}{'ratio':>7}{'p99 ms':>8}")
+    print(" " * 36, *(f"{title:>9}" for title in ("req/s", "spread", "ratio", "p99 ms")), "core")
     table = {}
     for row in ROWS:
         rates, tails, shares = zip(*seen[row], strict=True)
         middle, spread = median(rates), (max(rates) - min(rates)) / median(rates)
-        ratio = median(rate / base[0] for rate, base in zip(rates, seen[ROWS[0]], strict=True))
-        print(f"{', '.join(row):40}{middle:8.0f}{spread:8.1%}{ratio:7.2f}{median(tails):8.2f}")
-        line = {"median": round(middle), "spread": round(spread, 4), "ratio": round(ratio, 3)}
-        table[", ".join(row)] = line | {"p99_ms": median(tails), "rates": rates, "shares": shares}
+        ratio = median(one[0] / base[0] for one, base in zip(seen[row], seen[ROWS[0]], strict=True))
+        line = {"median": middle, "spread": spread, "ratio": ratio, "p99_ms": median(tails)}
+        table[", ".join(row)] = line | {"rates": rates, "shares": shares}
+        print(f"{', '.join(row):35}", *(f"{number:9.2f}" for number in line.values()), min(shares))
     return {"rows": table} | extra
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare web frameworks and ASGI servers.")
     parser.add_argument("--python", help="an interpreter that already has the pinned versions")
-    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--json", type=Path, default=Path(os.devnull), help="results go here")
     parser.add_argument("--rounds", type=int, default=3, help="of 4 s for each row")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         python = str(Path(given.python or f"{place}/bin/python").absolute())
         if not given.python:
             subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=120)
-            pins = [f"{name}=={version}" for name, version in PINS.items()]
-            subprocess.run([python, "-m", "pip", "install", "-qq", *pins], check=True, timeout=600)
+            install = [python, "-m", "pip", "install", "-qq", *map("==".join, PINS.items())]
+            subprocess.run(install, check=True, timeout=600)
         results = measure(python, given.rounds)
     cpu = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     results |= {"machine": [*cpu, os.uname().release, sys.version], "pins": PINS}
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n")
+    given.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -155,4 +155,6 @@ def test_a_limiter_remembers_at_most_names_max_and_drops_the_longest_unused() ->
     for number in range(100):
         limiter.admit(f"made up {number}", 0.0)
         assert limiter.admit("busy", 0.0) == 60.0
+        assert limiter.admit(f"made up {number}", 0.0) == 60.0
     assert len(limiter._full_at) == 3
+    assert limiter.admit("made up 0", 0.0) == 0.0

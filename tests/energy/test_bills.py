@@ -21,7 +21,7 @@ def mark(estate: Estate, tmp_path: Path) -> Callable[..., None]:
     def change(bill_id: int, **flags: bool) -> None:
         connection = sqlite3.connect(tmp_path / "energy.db")
         for name, value in flags.items():
-            connection.execute(
+            connection.execute(  # the flags are this file's own
                 f"update bill set {name} = ?, {name}_by_id = 3, {name}_by_code = 'boss',"
                 f" {name}_by_name = 'The boss', {name}_at = '2026-04-01T00:00:00.000000Z'"
                 " where id = ?",

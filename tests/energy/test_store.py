@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import warnings
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_counts_and_branches_stay_right_whatever_happens(estate: Estate, steps: 
             ).all(),
         ]
         above = set(connection.execute(select(place_above.c.node_id, place_above.c.above_id)).all())
-        parents = dict(connection.execute(select(place.c.id, place.c.parent_id)).tuples().all())
+        parents = dict(iter(connection.execute(select(place.c.id, place.c.parent_id))))
     assert counted == again
     assert above == {(node, over) for node in parents for over in chain(parents, node)}
 
@@ -119,7 +120,9 @@ def test_the_migrations_make_the_schema_that_the_code_has(api: Api) -> None:
     """Nothing is missing and nothing is left over; opening again changes nothing."""
     with api.app._store.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        with pytest.warns(UserWarning, match="expression-based"):
+        with warnings.catch_warnings():
+            # SQLite cannot tell what an index on an expression is over; it is looked for below.
+            warnings.simplefilter("ignore")
             assert compare_metadata(context, metadata) == []
         indexes = connection.exec_driver_sql("select name from sqlite_master where type = 'index'")
         assert {"ix_meter_lower_code", "ix_bill_lower_invoice_number"} <= set(indexes.scalars())
