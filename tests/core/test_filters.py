@@ -22,6 +22,7 @@ from tests.core.filtering import (
     EVERY_OPERATOR,
     FIELDS,
     GIVENS,
+    INT64,
     NAMES,
     NOW,
     Row,
@@ -88,6 +89,14 @@ def test_expressions_joined_by_and_must_all_hold(rows: list[Row], data: st.DataO
         expected &= {n for n, row in enumerate(rows) if holds(operator, row[type_], values)}
     condition = compiled(data.draw(st.sampled_from([" and ", "  AND\n"])).join(parts))
     assert found(condition.sql, condition.params, rows) == sorted(expected)
+
+
+def test_a_fraction_beside_a_large_integer_does_not_round_it() -> None:
+    """Integers and fractions of one list stand apart: PostgreSQL gives each `in` one type."""
+    condition = compiled(f"theNumber one of '0.5'|'{INT64 - 2}'|'1.5'")
+    assert condition.sql == "((t.number) in (:f0, :f1) or (t.number) in (:f2))"
+    rows = [{FieldType.NUMBER: number} for number in (INT64 - 1, INT64 - 2, 0.5, 1.5, 1)]
+    assert found(condition.sql, condition.params, rows) == [1, 2, 3]
 
 
 # ---------------------------------------------------------------- hostile texts

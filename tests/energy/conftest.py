@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +25,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
     app.close()
 
 
-@pytest.fixture
-def estate(api: Api) -> Estate:
+def _make_estate(api: Api) -> Estate:
     roots = api.app.load_sample(1, 1, meters=0, bills=0)
     root, center_root = roots["places"], roots["costCenters"]
     admin = principal(user_id=1, code="admin", places=(root,), centers=(center_root,))
@@ -48,3 +49,23 @@ def estate(api: Api) -> Estate:
         accounts=columns[3],
         bills=columns[4],
     )
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Estate]:
+    """An estate made once; each test gets a copy of its file."""
+    folder = tmp_path_factory.mktemp("template")
+    app = keyhalt_energy.app(AppContext(PROFILE, folder))
+    made = _make_estate(Api(app))
+    app.close()
+    return folder / "energy.db", made
+
+
+@pytest.fixture
+def estate(template: tuple[Path, Estate], tmp_path: Path) -> Iterator[Estate]:
+    """Two buildings with all that belongs to them, in a file of the test's own."""
+    path, made = template
+    shutil.copy(path, tmp_path / "energy.db")
+    app = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
+    yield replace(made, api=Api(app))
+    app.close()

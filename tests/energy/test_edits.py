@@ -133,6 +133,7 @@ def test_a_building_has_a_primary_use(estate: Estate) -> None:
     assert estate.api(estate.admin, "POST", "/api/v3/place", body).body["primaryUse"] is None
 
 
+_EMPTY = {"meterId": 1, "bodyLines": []}
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "a type that is not there": ("place", {"placeTypeId": 999}, "placeTypeId"),
     "no parent": ("place", {"parentPlaceId": None}, "parentPlaceId"),

@@ -65,7 +65,8 @@ def test_counts_and_branches_stay_right_whatever_happens(estate: Estate, steps: 
                 select(cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below)
             ).all(),
         ]
-        above = set(connection.execute(select(place_above.c.node_id, place_above.c.above_id)).all())
+        pairs = connection.execute(select(place_above.c.node_id, place_above.c.above_id)).all()
+        above = {(row[0], row[1]) for row in pairs}
         parents = dict(iter(connection.execute(select(place.c.id, place.c.parent_id))))
     assert counted == again
     assert above == {(node, over) for node in parents for over in chain(parents, node)}

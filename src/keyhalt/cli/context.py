@@ -137,7 +137,7 @@ def find_datasource(verbs: Verbs, name: str | None) -> DatasourceRow:
             return rows[0]
         names = ", ".join(row.name for row in rows) or "none yet"
         raise Failure(f"say which datasource with --datasource: {names}", EXIT_USAGE)
-    row = verbs.look_up.datasource(name)
+    row = verbs.look_up.datasource(name.encode(errors="backslashreplace").decode())
     if row is None:
         names = ", ".join(each.name for each in rows) or "none yet"
         raise Failure(f"there is no datasource {name!r}; there is: {names}", EXIT_NOT_FOUND)

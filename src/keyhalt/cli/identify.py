@@ -82,7 +82,7 @@ def _ask_store(verbs: Verbs, claim: KeyClaim, found: dict[str, object]) -> bool:
     if row is None or row.owner_id != claim.user_id:
         found["state"] = "unknown"
         return False
-    known = row_of(row)
+    known = row_of(row, datasource)
     found |= {name: known[name] for name in ("name", "owner", "state", "made_with", "made_by")}
     found |= {name: known[name] for name in ("created_at", "deleted_at")}
     return row.deleted_at is None and row.owner_active and datasource.active

@@ -12,6 +12,7 @@ import click
 
 from keyhalt.cli.context import (
     EXIT_CONFLICT,
+    EXIT_DENIED,
     EXIT_NOT_FOUND,
     EXIT_USAGE,
     Failure,
@@ -26,17 +27,29 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
 from keyhalt.core.decisions import Denied
+from keyhalt.core.keytext import ID_MAX
+from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.issue import Issued
     from keyhalt.usecases.ports import DatasourceRow, KeyRow
 
 COLUMNS = ("id", "name", "hint", "owner", "state", "made_with", "created_at")
+# More than any key; a file of the wrong kind is not read to its end.
+TEXT_MAX = 65_536
+_ID = click.IntRange(1, ID_MAX)
+
+
+def _described(command: Callable[..., None]) -> Callable[..., None]:
+    """Whose a new key is, and what is said about it."""
+    command = click.option("--description", default="", help="What uses this key.")(command)
+    command = click.option("--name", required=True, help="1 to 60 characters.")(command)
+    return click.option("--owner", required=True, help="User code of the owner.")(command)
 
 
 @click.group()
@@ -45,9 +58,7 @@ def key() -> None:
 
 
 @key.command()
-@click.option("--owner", required=True, help="User code of the owner.")
-@click.option("--name", required=True, help="1 to 60 characters.")
-@click.option("--description", default="", help="What uses this key.")
+@_described
 @click.option("--out-file", type=click.Path(path_type=Path), help="Write the value to a new file.")
 @click.option(
     "-o",
@@ -80,24 +91,38 @@ def create(
         )
         if isinstance(issued, Denied | Refused):
             fail(issued)
-        if file is not None:
-            file.write(issued.text.reveal() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    _print_issued(issued, output, out_file)
+        row = row_of(issued.row, place)
+        try:
+            _hand_over(issued, row, output, file)
+        except OSError as error:
+            # Nobody has the value, so nobody will miss the key.
+            verbs.delete_key(
+                operator(), datasource_id=place.id, key_id=issued.row.id, origin=origin()
+            )
+            if file is None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Failure(
+                f"the value could not be written ({error.strerror}); key {issued.row.id}"
+                " was deleted again"
+            ) from None
+    if file is not None and output != "key":
+        show_one(row, output)
+    if output != "key":
+        where = f"The value is in {out_file}." if out_file else "The value is shown this once."
+        say(f"{where} Keep it in a secrets manager; it cannot be read again.")
 
 
-def _print_issued(issued: Issued, output: str, out_file: Path | None) -> None:
-    row = row_of(issued.row)
-    if output == "key":
-        if out_file is None:
-            click.echo(issued.text.reveal())
-        return
-    if out_file is None:
-        row = {"key": issued.text.reveal(), **row}
-    show_one(row, output)
-    where = f"The value is in {out_file}." if out_file else "The value is shown this once."
-    say(f"{where} Keep it in a secrets manager; it cannot be read again.")
+def _hand_over(issued: Issued, row: dict[str, object], output: str, file: TextIO | None) -> None:
+    """Write the value to the one place where it goes."""
+    text = issued.text.reveal()
+    if file is not None:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    elif output == "key":
+        click.echo(text)
+    else:
+        show_one({"key": text, **row}, output)
 
 
 @contextmanager
@@ -137,11 +162,11 @@ def list_keys(
         rows = verbs.look_up.keys(place.id, filter_text=filter_text, with_deleted=with_deleted)
     if isinstance(rows, Refused):
         raise Failure(rows.detail, EXIT_USAGE)
-    show([row_of(row) for row in rows], output, columns=COLUMNS)
+    show([row_of(row, place) for row in rows], output, columns=COLUMNS)
 
 
 @key.command("show")
-@click.argument("key_id", type=int, metavar="ID")
+@click.argument("key_id", type=_ID, metavar="ID")
 @output_option
 @datasource_option
 def show_key(key_id: int, output: str, data: Path | None, datasource: str | None) -> None:
@@ -150,11 +175,11 @@ def show_key(key_id: int, output: str, data: Path | None, datasource: str | None
         row = verbs.look_up.any_key(place.id, key_id)
     if row is None:
         raise Failure(f"there is no key {key_id} in {place.name}", EXIT_NOT_FOUND)
-    show_one(row_of(row), output)
+    show_one(row_of(row, place), output)
 
 
 @key.command()
-@click.argument("key_id", type=int, metavar="ID")
+@click.argument("key_id", type=_ID, metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @datasource_option
 def delete(key_id: int, yes: bool, data: Path | None, datasource: str | None) -> None:
@@ -176,13 +201,12 @@ def _ask(verbs: Verbs, place: DatasourceRow, key_id: int) -> None:
     row = verbs.look_up.key(place.id, key_id)
     if not isinstance(row, Denied):
         question = f"Delete key {row.hint} {row.name!r} of {row.owner_code}, for ever?"
-        click.confirm(question, abort=True, err=True)
+        if not click.confirm(question, err=True):
+            raise Failure("nothing was deleted")
 
 
 @key.command("import")
-@click.option("--owner", required=True, help="User code of the owner.")
-@click.option("--name", required=True, help="1 to 60 characters.")
-@click.option("--description", default="", help="What uses this key.")
+@_described
 @click.option("--key-stdin", is_flag=True, help="Read the key from stdin.")
 @click.option("--key-file", type=click.File("r"), help="Read the key from a file.")
 @output_option
@@ -212,22 +236,31 @@ def import_key(
         )
     if isinstance(row, Denied | Refused):
         fail(row)
-    show_one(row_of(row), output)
+    show_one(row_of(row, place), output)
 
 
 def read_text(file: TextIO | None, *, stdin: bool) -> Secret:
     """A key's text from a file, from stdin, or typed unseen: never from the command line."""
-    if file is not None:
-        return Secret(file.read().strip())
-    if stdin:
-        return Secret(sys.stdin.read().strip())
-    if not sys.stdin.isatty():
+    if file is not None and stdin:
+        raise Failure("say one of --key-stdin and --key-file", EXIT_USAGE)
+    source = sys.stdin if stdin else file
+    if source is None and not sys.stdin.isatty():
         raise Failure("say where the key is: --key-stdin or --key-file", EXIT_USAGE)
-    return Secret(str(click.prompt("Key", hide_input=True, err=True)).strip())
+    try:
+        if source is not None:
+            text = source.read(TEXT_MAX)
+        else:
+            text = str(click.prompt("Key", hide_input=True, err=True))
+        text.encode()
+    except UnicodeError:
+        raise Failure("this is not text, so it is no key", EXIT_DENIED) from None
+    if len(text) == TEXT_MAX:
+        raise Failure("this is too long to be a key", EXIT_DENIED)
+    return Secret(text.strip())
 
 
 def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
-    user = verbs.look_up.user(place.id, code)
+    user = None if has_unseen(code) else verbs.look_up.user(place.id, code)
     if user is None:
         codes = [each.user_code for each in verbs.look_up.users(place.id)]
         raise Failure(
@@ -236,8 +269,7 @@ def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
     return user
 
 
-def row_of(row: KeyRow) -> dict[str, object]:
-    state = "counts" if row.owner_active else "owner inactive"
+def row_of(row: KeyRow, place: DatasourceRow) -> dict[str, object]:
     made_with = row.made_with.kind.value
     return {
         "id": row.id,
@@ -245,10 +277,18 @@ def row_of(row: KeyRow) -> dict[str, object]:
         "description": row.description,
         "hint": row.hint,
         "owner": row.owner_code,
-        "state": "deleted" if row.deleted_at else state,
+        "state": _state(row, place),
         "made_with": f"{made_with} {row.made_with.id}" if row.made_with.id else made_with,
         "made_by": row.made_by,
         "imported": row.imported,
         "created_at": time_text(row.created_at),
         "deleted_at": time_text(row.deleted_at),
     }
+
+
+def _state(row: KeyRow, place: DatasourceRow) -> str:
+    if row.deleted_at is not None:
+        return "deleted"
+    if not place.active:
+        return "datasource inactive"
+    return "counts" if row.owner_active else "owner inactive"

@@ -22,6 +22,7 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.output import show, show_one, show_receipt
 from keyhalt.core.decisions import Denied
+from keyhalt.core.names import has_unseen
 from keyhalt.core.permissions import CatalogueError
 from keyhalt.core.refusals import Refused
 
@@ -89,7 +90,7 @@ def list_roles(output: str, data: Path | None, datasource: str | None) -> None:
 def show_role(name: str, output: str, data: Path | None, datasource: str | None) -> None:
     """Show a role with everything it grants."""
     with opened(data, datasource) as (verbs, place):
-        show_one(_whole(verbs, _find(verbs, place, name)), output)
+        show_one(_whole(verbs, find_role(verbs, place, name)), output)
 
 
 @role.command("set-grants")
@@ -101,7 +102,7 @@ def set_grants(
 ) -> None:
     """Replace what a role grants. Its users and their keys follow at once."""
     with opened(data, datasource) as (verbs, place):
-        found = _find(verbs, place, name)
+        found = find_role(verbs, place, name)
         _check(verbs, grants)
         receipt = verbs.manage_roles.set_permissions(
             operator(), place.id, found.name, grants, origin()
@@ -111,8 +112,8 @@ def set_grants(
     show_receipt(f"Changed what {found.name} grants", receipt)
 
 
-def _find(verbs: Verbs, place: DatasourceRow, name: str) -> RoleRow:
-    found = verbs.look_up.role(place.id, name)
+def find_role(verbs: Verbs, place: DatasourceRow, name: str) -> RoleRow:
+    found = None if has_unseen(name) else verbs.look_up.role(place.id, name)
     if found is None:
         names = [each.name for each in verbs.look_up.roles(place.id)]
         raise Failure(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from keyhalt.cli.context import (
-    EXIT_NOT_FOUND,
     EXIT_USAGE,
     Failure,
     Verbs,
@@ -22,8 +22,10 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.key import find_user
 from keyhalt.cli.output import show, show_one, show_receipt
+from keyhalt.cli.role import find_role
 from keyhalt.cli.serving import read_password
 from keyhalt.core.decisions import Denied
+from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.manage_users import Changed, UserDraft
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.core.secrets import Secret
 
 COLUMNS = ("id", "code", "full_name", "role", "active", "topmosts")
 
@@ -64,10 +66,12 @@ def create(
     datasource: str | None,
 ) -> None:
     """Make a user."""
+    if no_password and password_file is not None:
+        raise Failure("say one of --password-file and --no-password", EXIT_USAGE)
     with opened(data, datasource) as (verbs, place):
         topmosts = _topmosts(verbs, topmost)
-        role_name = _role(verbs, place, role or verbs.profile.default_role)
-        password = None if no_password else read_password(password_file)
+        role_name = find_role(verbs, place, role or verbs.profile.default_role).name
+        password = None if no_password else _password(password_file)
         draft = UserDraft(code, full_name or code[:32], email, role_name, password, topmosts)
         made = verbs.manage_users.create(operator(), place.id, draft, origin())
         if isinstance(made, Denied | Refused):
@@ -130,7 +134,7 @@ def set_role(code: str, role: str, data: Path | None, datasource: str | None) ->
     """Give a user another role."""
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
-        name = _role(verbs, place, role)
+        name = find_role(verbs, place, role).name
         changed = verbs.manage_users.set_role(operator(), place.id, code, name, origin())
     _tell(f"{found.user_code} is {name} now", changed)
 
@@ -160,7 +164,7 @@ def set_password(
     """Set a password. Ends the user's tokens; keys are not touched."""
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
-        password = read_password(password_file)
+        password = _password(password_file)
         changed = verbs.manage_users.set_password(operator(), place.id, code, password, origin())
     _tell(f"Set the password of {found.user_code}", changed)
 
@@ -171,29 +175,30 @@ def _tell(what: str, changed: Changed | Denied | Refused) -> None:
     show_receipt(what, changed.receipt)
 
 
-def _role(verbs: Verbs, place: DatasourceRow, name: str) -> str:
-    found = verbs.look_up.role(place.id, name)
-    if found is None:
-        names = [each.name for each in verbs.look_up.roles(place.id)]
-        raise Failure(
-            f"there is no role {name!r} in {place.name}{near(name, names)}", EXIT_NOT_FOUND
-        )
-    return found.name
+def _password(file: TextIO | None) -> Secret:
+    if file is None and not sys.stdin.isatty():
+        raise Failure("say where the password is: --password-file FILE, or - for stdin", EXIT_USAGE)
+    try:
+        return read_password(file)
+    except UnicodeDecodeError:
+        raise Failure("the file of the password is not text") from None
 
 
 def _topmosts(verbs: Verbs, said: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
     known = [hierarchy.name for hierarchy in verbs.profile.hierarchies]
-    topmosts: dict[str, tuple[int, ...]] = {}
+    topmosts: dict[str, set[int]] = {}
     for each in said:
         name, equals, ids = each.partition("=")
         parts = [part.strip() for part in ids.split(",") if part.strip()]
         if not equals or not all(part.isascii() and part.isdigit() for part in parts):
             raise Failure(f"say a topmost as HIERARCHY=ID,ID, not {each!r}", EXIT_USAGE)
+        if not all(len(part) <= len(str(ID_MAX)) and 0 < int(part) <= ID_MAX for part in parts):
+            raise Failure(f"an id is from 1 to {ID_MAX}, not as in {each!r}", EXIT_USAGE)
         if name not in known:
             hint = near(name, known) or f"; there is: {', '.join(known)}"
             raise Failure(f"there is no hierarchy {name!r}{hint}", EXIT_USAGE)
-        topmosts[name] = tuple(sorted({int(part) for part in parts}))
-    return topmosts
+        topmosts.setdefault(name, set()).update(int(part) for part in parts)
+    return {name: tuple(sorted(ids)) for name, ids in topmosts.items()}
 
 
 def _row(facts: UserFacts) -> dict[str, object]:

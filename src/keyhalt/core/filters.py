@@ -360,7 +360,10 @@ def _positive(column: str, operator: str, values: list[_Span], bind: Callable[[V
         pattern = f"%{str(first.low).translate(_LIKE_ESCAPES)}%"
         return f"{column} like {bind(pattern)} escape '!'"
     if operator == "one of":
-        return f"{column} in ({', '.join(bind(value.low) for value in values)})"
+        # PostgreSQL gives a list one type: beside a fraction, a large integer would be rounded.
+        kinds = dict.fromkeys(type(value.low) for value in values)
+        lists = [", ".join(bind(v.low) for v in values if type(v.low) is kind) for kind in kinds]
+        return f"({' or '.join(f'{column} in ({listed})' for listed in lists)})"
     if operator in _SIGNS:
         past_all_of_it = operator in ("less than equal", "greater than")
         return f"{column} {_SIGNS[operator]} {bind(first.high if past_all_of_it else first.low)}"

@@ -1,0 +1,326 @@
+"""The official client, unmodified, on the energy API: what a key's owner sees, and what others do.
+
+Contract rows 31 to 34 and 44 to 59 and the look-ups, from nothing to a bill.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.conftest import KEYHALT, Start
+
+models = pytest.importorskip("energycap.sdk.models", reason="EnergyCapSdk is not installed")
+from msrest.exceptions import HttpOperationError  # noqa: E402 - only when the client is there
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::SyntaxWarning"
+)
+
+MARCH = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Estate:
+    """Two buildings that jsmith made, and what belongs to the first."""
+
+    jsmith: Any
+    other: Any
+    """A client of a user who sees the second building and the second cost center only."""
+    building: int
+    meter: int
+    center: int
+    vendor: int
+    account: int
+    bill: int
+
+
+def address() -> Any:
+    return models.RequiredAddressChild(country="United States", city="Ostermark")
+
+
+def make_place(client: Any, parent: int, code: str) -> Any:
+    kind = client.get_place_types(filter="placeTypeCode equals 'BUILDING'")[0]
+    body = models.PlaceCreate(
+        place_code=code,
+        place_info=f"Building {code}",
+        parent_place_id=parent,
+        place_type_id=kind.place_type_id,
+    )
+    return client.create_place(body=body)
+
+
+def make_meter(client: Any, place: int, code: str) -> Any:
+    electric = client.get_commodities(filter="commodityCode equals 'ELECTRIC'")[0].commodity_id
+    unit = client.get_units_by_commodity(electric, value_type="use")[0]
+    body = models.MeterCreate(
+        meter_code=code,
+        meter_info=f"Meter {code}",
+        commodity_id=electric,
+        place_id=place,
+        address=address(),
+        meter_type_id=1,
+        use_unit_id=unit.unit_id,
+    )
+    return client.create_meter(body=body)
+
+
+def make_center(client: Any, parent: int, code: str) -> Any:
+    body = models.CostCenterCreate(
+        cost_center_code=code, cost_center_info=f"Center {code}", parent_cost_center_id=parent
+    )
+    return client.create_cost_center(body=body)
+
+
+def bill_fields(client: Any, account: int, meter: int) -> dict[str, Any]:
+    use = client.get_observation_types(filter="observationTypeCode equals 'USE'")[0]
+    line = models.BillMeterBodyLineCreate(
+        observation_type_id=use.observation_type_id, caption="Use", value=100.0, cost=12.5
+    )
+    return {
+        "account_id": account,
+        "begin_date": MARCH[0],
+        "end_date": MARCH[1],
+        "billing_period": 202603,
+        "meters": [models.BillMeterCreate(meter_id=meter, body_lines=[line])],
+    }
+
+
+def make_bill(client: Any, account: int, meter: int) -> int:
+    fields = bill_fields(client, account, meter)
+    return int(client.create_bill(body=models.BillCreate(manual_entry=True, **fields)).bill_id)
+
+
+def make_account(client: Any, center: int, vendor: int, code: str) -> Any:
+    body = models.AccountCreate(
+        account_code=code,
+        account_info=f"Account {code}",
+        account_type_id=1,
+        cost_center_id=center,
+        vendor_id=vendor,
+        country="United States",
+        postal_code="44001",
+    )
+    return client.create_account(body=body)
+
+
+@pytest.fixture(scope="module")
+def estate(start_demo: Start, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    """From nothing: place, meter; cost center, vendor, account; link; bill. And a second user."""
+    data = tmp_path_factory.mktemp("demo")
+    server = start_demo("--data", str(data))
+    jsmith = server.with_key()
+    me = jsmith.me_method()
+    first, second = (make_place(jsmith, me.place.place_id, code) for code in ("J1", "J2"))
+    centers = [make_center(jsmith, me.cost_center.cost_center_id, c) for c in ("J1", "J2")]
+    vendor = jsmith.create_vendor(
+        body=models.VendorRequest(vendor_code="JOURNEY", vendor_info="Journey Power")
+    )
+    meter = make_meter(jsmith, first.place_id, "J1")
+    account = make_account(jsmith, centers[0].cost_center_id, vendor.vendor_id, "J1")
+    link = models.AccountMeterRequest(
+        account_id=account.account_id, meter_id=meter.meter_id, rate_id=1
+    )
+    assert len(jsmith.create_account_meter(body=[link])) == 1
+    topmosts = (f"places={second.place_id}", f"costCenters={centers[1].cost_center_id}")
+    key = other_key(data, topmosts)
+    return Estate(
+        jsmith=jsmith,
+        other=server.with_key(key),
+        building=first.place_id,
+        meter=meter.meter_id,
+        center=centers[0].cost_center_id,
+        vendor=vendor.vendor_id,
+        account=account.account_id,
+        bill=make_bill(jsmith, account.account_id, meter.meter_id),
+    )
+
+
+def other_key(data: Path, topmosts: tuple[str, ...]) -> str:
+    """A second user with every permission, made at the command line, and their key."""
+
+    def run(*arguments: str) -> str:
+        command = [str(KEYHALT), *arguments, "--data", str(data)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    tops = [part for each in topmosts for part in ("--topmost", each)]
+    role = ("--role", "Administrator: Full Access")
+    run("user", "create", "other", *role, "--no-password", *tops)
+    return run("key", "create", "--owner", "other", "--name", "journey", "-o", "key")
+
+
+def status_of(call: Callable[..., Any], *arguments: Any, **named: Any) -> int:
+    with pytest.raises(HttpOperationError) as error:
+        call(*arguments, **named)
+    return int(error.value.response.status_code)
+
+
+def test_what_a_key_makes_is_its_owners(estate: Estate) -> None:
+    """Read back by id: place, meter, account and bill name jsmith as who created them."""
+    client = estate.jsmith
+    for made in (
+        client.get_place(estate.building),
+        client.get_meter(estate.meter),
+        client.get_account(estate.account),
+        client.get_bill(estate.bill),
+    ):
+        assert (made.created_by.user_code, made.created_by.full_name) == ("jsmith", "Jo Smith")
+        assert made.created_date.tzinfo is not None
+
+
+def test_what_was_made_hangs_together(estate: Estate) -> None:
+    """Place with its meter, meter and account with each other, bill with its account."""
+    client = estate.jsmith
+    assert [m.meter_id for m in client.get_place(estate.building).meters] == [estate.meter]
+    assert [a.account_id for a in client.get_meter(estate.meter).accounts] == [estate.account]
+    assert [m.meter_id for m in client.get_account(estate.account).meters] == [estate.meter]
+    bill = client.get_bill(estate.bill)
+    assert (bill.account.account_id, bill.total_cost, bill.begin_date) == (
+        estate.account,
+        12.5,
+        MARCH[0],
+    )
+
+
+def test_another_building_s_user_sees_none_of_it(estate: Estate) -> None:
+    """By list, by filter and by id; though the role grants everything."""
+    client = estate.other
+    assert client.get_meters() == []
+    assert client.get_bills() == []
+    assert client.get_accounts() == []
+    assert [place.place_code for place in client.get_places()] == ["J2"]
+    assert [center.cost_center_code for center in client.get_cost_centers()] == ["J2"]
+    assert client.get_meters(filter="meterCode equals 'J1'") == []
+    assert client.get_bills(filter=f"billId equals '{estate.bill}'") == []
+    assert client.get_bill_activity() == []
+    for call, number in (
+        (client.get_place, estate.building),
+        (client.get_meter, estate.meter),
+        (client.get_account, estate.account),
+        (client.get_bill, estate.bill),
+    ):
+        assert status_of(call, number) == 404
+
+
+def test_another_building_s_user_changes_none_of_it(estate: Estate) -> None:
+    """Not by edit, not by delete, not by an action, not by making something in it."""
+    client = estate.other
+    place = models.PlaceEdit(
+        place_code="X", place_info="X", parent_place_id=estate.building, place_type_id=10
+    )
+    assert status_of(client.edit_place, estate.building, body=place) == 404
+    assert status_of(client.delete_place, estate.building) == 404
+    assert status_of(client.delete_meter, estate.meter, delete_bills=True) == 404
+    assert status_of(client.delete_account, estate.account) == 404
+    edit = models.BillEdit(**bill_fields(client, estate.account, estate.meter))
+    assert status_of(client.edit_bill, estate.bill, body=edit) == 404
+    ids = [estate.bill]
+    voided = client.bill_action_void_method(body=models.BillActionVoid(ids=ids, void=True))
+    assert (voided.selected, voided.updated) == (1, 0)
+    deleted = client.bill_action_delete_method(body=models.BillActionDelete(ids=ids))
+    assert (deleted.selected, deleted.deleted) == (1, 0)
+    assert status_of(make_place, client, estate.building, "X") == 404
+    assert status_of(make_meter, client, estate.building, "X") == 404
+    assert status_of(make_center, client, estate.center, "X") == 404
+    assert status_of(make_account, client, estate.center, estate.vendor, "X") == 404
+    link = models.AccountMeterRequest(account_id=estate.account, meter_id=estate.meter, rate_id=1)
+    assert status_of(client.create_account_meter, body=[link]) == 404
+    bill = estate.jsmith.get_bill(estate.bill)
+    assert (bill.void, bill.modified_by.user_code) == (False, "jsmith")
+
+
+def test_the_client_edits_what_its_owner_reaches(estate: Estate) -> None:
+    """Place, meter, account and bill; what the client leaves out stays as it is."""
+    client = estate.jsmith
+    parent = client.get_place(estate.building).parent.place_id
+    place = models.PlaceEdit(
+        place_code="J1", place_info="Renamed", parent_place_id=parent, place_type_id=10
+    )
+    assert client.edit_place(estate.building, body=place).place_info == "Renamed"
+    meter = models.MeterEdit(
+        meter_code="J1",
+        meter_info="Renamed",
+        place_id=estate.building,
+        commodity_id=1,
+        meter_time_zone_id=1,
+        active=True,
+    )
+    edited = client.edit_meter_with_units(estate.meter, body=meter)
+    assert (edited.meter_info, edited.address.city) == ("Renamed", "Ostermark")
+    account = models.AccountEdit(
+        account_code="J1",
+        account_info="Renamed",
+        cost_center_id=estate.center,
+        country="United States",
+    )
+    changed = client.edit_account(estate.account, body=account)
+    assert (changed.account_info, changed.address.postal_code) == ("Renamed", "44001")
+    fields = bill_fields(client, estate.account, estate.meter) | {"invoice_number": "R-1"}
+    assert client.edit_bill(estate.bill, body=models.BillEdit(**fields)).bill_id == estate.bill
+    assert client.get_bill(estate.bill).invoice_number == "R-1"
+
+
+def test_the_client_voids_and_deletes_bills(estate: Estate) -> None:
+    """A voided bill is not edited; a meter with bills goes only with them."""
+    client = estate.jsmith
+    place = client.get_place(estate.building).parent.place_id
+    building = make_place(client, place, "GONE")
+    meter = make_meter(client, building.place_id, "GONE").meter_id
+    account = make_account(client, estate.center, estate.vendor, "GONE").account_id
+    link = models.AccountMeterRequest(account_id=account, meter_id=meter, rate_id=1)
+    client.create_account_meter(body=[link])
+    bills = [make_bill(client, account, meter) for _ in range(2)]
+    voided = client.bill_action_void_method(body=models.BillActionVoid(ids=bills[:1], void=True))
+    assert (voided.selected, voided.updated) == (1, 1)
+    edit = models.BillEdit(**bill_fields(client, account, meter))
+    assert status_of(client.edit_bill, bills[0], body=edit) == 400
+    deleted = client.bill_action_delete_method(body=models.BillActionDelete(ids=bills[:1]))
+    assert (deleted.selected, deleted.deleted) == (1, 1)
+    assert status_of(client.delete_meter, meter) == 400
+    assert client.delete_meter(meter, delete_bills=True) is None
+    assert status_of(client.get_bill, bills[1]) == 404
+    assert client.delete_account(account) is None
+    assert client.delete_place(building.place_id) is None
+
+
+def test_lists_are_paged_and_bad_input_is_refused(estate: Estate) -> None:
+    """Four headers; 400 for pages, filters, dates and periods that cannot be."""
+    client = estate.jsmith
+    raw = client.get_bills(page_size=1, page_number=2, raw=True)
+    assert len(raw.output) == 1
+    assert int(raw.headers["PageSize"]) == 1
+    assert client.get_bills(page_number=10**12) == []
+    for number in (0, -1):
+        assert status_of(client.get_meters, page_number=number) == 400
+        assert status_of(client.get_vendors, page_size=number) == 400
+    assert status_of(client.get_places, filter="nothing equals '1'") == 400
+    fields = bill_fields(client, estate.account, estate.meter)
+    for change in (
+        {"begin_date": datetime(1800, 1, 1, tzinfo=UTC)},
+        {"end_date": datetime(3001, 1, 1, tzinfo=UTC)},
+        {"billing_period": 202613},
+    ):
+        body = models.BillCreate(manual_entry=True, **(fields | change))
+        assert status_of(client.create_bill, body=body) == 400
+
+
+def test_activity_and_audits_answer_as_the_client_expects(estate: Estate) -> None:
+    """Rows 31 to 34: 200 with the contract's shapes; settings go back as they came."""
+    client = estate.jsmith
+    activity = {each.id: each.reason for each in client.get_bill_activity()}
+    assert activity[estate.bill] in ("created", "modified")
+    assert client.exec_audit_engine() is None
+    settings = estate.other.get_audit_settings()
+    assert settings.bill_ends_in_future.setting_status == "Skip"
+    named = {
+        name: models.AuditSettingRequest(setting_status="Check", minimum_cost=1)
+        for name in models.AuditSettingsRequest._attribute_map
+    }
+    updated = estate.other.update_audit_settings(body=models.AuditSettingsRequest(**named))
+    assert updated.bill_ends_in_future.setting_status == "Check"
