@@ -37,7 +37,7 @@ from keyhalt_energy.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -107,6 +107,9 @@ class Accounts:
         body: AccountCreate = call.body
         if body.type_id not in catalog.ACCOUNT_TYPES:
             return invalid("accountTypeId", "There is no account type with this id.")
+        values = _values(body)
+        if _lacks_postal_code(values):
+            return _NO_POSTAL_CODE
         reach, made = reach_of(call.principal), made_by(call.principal, now())
         ds, meters = reach.datasource_id, sorted(set(body.meters or ()))
         try:
@@ -117,7 +120,7 @@ class Accounts:
                     and meters_are_reached(connection, reach, meters)
                 ):
                     return NOT_FOUND
-                values = _values(body) | made | {"datasource_id": ds}
+                values |= made | {"datasource_id": ds}
                 values["active"] = body.active is not False
                 new = insert(account).values(values).returning(account.c.id)
                 number = int(connection.execute(new).scalar_one())
@@ -139,6 +142,8 @@ class Accounts:
                 if row is None or not center_is_reached(connection, reach, body.cost_center_id):
                     return NOT_FOUND
                 values = _values(body) | changed_by(call.principal, now())
+                if _lacks_postal_code({"postal_code": row["postal_code"], **values}):
+                    return _NO_POSTAL_CODE
                 own = account.c.datasource_id == ds, account.c.id == number
                 connection.execute(update(account).where(*own).values(values))
                 if row["cost_center_id"] != body.cost_center_id:
@@ -156,6 +161,14 @@ def count_account(
     columns = cost_center.c
     changes = {columns.accounts_below: number, columns.bills_below: bills}
     tallies.add(connection, COST_CENTERS, datasource_id, node_id=center_id, changes=changes)
+
+
+_NO_POSTAL_CODE = invalid("postalCode", "postalCode is required in the countries US and CA.")
+
+
+def _lacks_postal_code(values: Mapping[str, Any]) -> bool:
+    """The contract's, literally: of these two codes, not of other ways to write the country."""
+    return values["country"] in ("US", "CA") and not values.get("postal_code")
 
 
 def _values(body: AccountEdit) -> dict[str, Any]:

@@ -110,7 +110,9 @@ class Places:
                 row = row_of(connection, LISTING, reach, number)
                 if row is None:
                     return NOT_FOUND
-                no = _move(connection, reach, row, body.parent_id)
+                no = _renamed(connection, reach, row, body) or _move(
+                    connection, reach, row, body.parent_id
+                )
                 if no is not None:
                     return no
                 values = flattened(body.supplied())
@@ -183,6 +185,16 @@ def _use_known(values: dict[str, Any], type_id: int) -> dict[str, Any]:
     if catalog.PLACE_TYPES[type_id].structure and values.get("primary_use_id") is None:
         return values | {"primary_use_id": catalog.PRIMARY_USE_UNKNOWN}
     return values
+
+
+def _renamed(connection: Connection, reach: Reach, row: Row, body: PlaceBody) -> Refused | None:
+    """A code is unique among siblings; who does not reach them must not learn theirs by trying."""
+    # A parent that is named must be reached itself, and then so are the siblings.
+    harmless = body.parent_id is not None or body.code == row["code"] or row["parent_id"] is None
+    if harmless or row_of(connection, LISTING, reach, row["parent_id"]) is not None:
+        return None
+    detail = "The code of a place is changed by who reaches the place that it lies in."
+    return Refused(Fault.INVALID_STATE, detail, "placeCode")
 
 
 def _move(

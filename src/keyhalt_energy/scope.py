@@ -11,6 +11,8 @@
 8. What is not reached is shown nowhere: not by its id, in no list, total or filter, not as parent,
    child or link of something that is reached. It looks like what does not exist.
 9. Nothing is created under, moved to, or linked with what is not reached.
+10. Who does not reach what a place lies in does not change its code: codes are unique among
+   siblings, and a conflict would tell of one that is not reached.
 
 Whether an object is reached is part of the statement that reads or changes it.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, bindparam, exists, func, select, update
 
 from keyhalt_energy.schema import (
     account,
@@ -22,7 +22,7 @@ from keyhalt_energy.schema import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, ColumnElement, Connection
+    from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table
 
     from keyhalt_energy.scope import Reach, Tree
 
@@ -94,25 +94,41 @@ def _uppermost(tree: Tree, reach: Reach) -> ColumnElement[bool]:
 
 def recount(connection: Connection, datasource_id: int) -> None:
     """Count all of a datasource anew: after rows were written in bulk."""
-    below = place_above.c
-    meters = select(func.count()).where(
-        below.datasource_id == datasource_id,
-        below.above_id == place.c.id,
-        meter.c.datasource_id == datasource_id,
-        meter.c.place_id == below.node_id,
+    meters = _per(meter.c.place_id, datasource_id)
+    accounts = _per(account.c.cost_center_id, datasource_id)
+    of_account = _per(bill.c.account_id, datasource_id)
+    same = (account.c.datasource_id == datasource_id) & (account.c.id == of_account.c.owner_id)
+    bills = (
+        select(account.c.cost_center_id.label("owner_id"), func.sum(of_account.c.n).label("n"))
+        .select_from(of_account.join(account, same))
+        .group_by(account.c.cost_center_id)
+        .subquery()
     )
-    own = place.c.datasource_id == datasource_id
-    connection.execute(update(place).where(own).values(meters_below=meters.scalar_subquery()))
-    under = cost_center_above.c
-    accounts = select(func.count()).where(
-        under.datasource_id == datasource_id,
-        under.above_id == cost_center.c.id,
-        account.c.datasource_id == datasource_id,
-        account.c.cost_center_id == under.node_id,
-    )
-    bills = accounts.where(bill.c.datasource_id == datasource_id, bill.c.account_id == account.c.id)
-    connection.execute(
-        update(cost_center)
-        .where(cost_center.c.datasource_id == datasource_id)
-        .values(accounts_below=accounts.scalar_subquery(), bills_below=bills.scalar_subquery())
-    )
+    for column, above, counts in (
+        (place.c.meters_below, place_above, meters),
+        (cost_center.c.accounts_below, cost_center_above, accounts),
+        (cost_center.c.bills_below, cost_center_above, bills),
+    ):
+        _write(connection, datasource_id, column, above, counts)
+
+
+def _per(owner: Column[int], datasource_id: int) -> Subquery:
+    """How many rows each owner has. Each row is looked at once, by an index."""
+    own = owner.table.c.datasource_id == datasource_id
+    number = func.count().label("n")
+    return select(owner.label("owner_id"), number).where(own).group_by(owner).subquery()
+
+
+def _write(
+    connection: Connection, datasource_id: int, column: Column[int], above: Table, counts: Subquery
+) -> None:
+    """Add the counts up the tree, here and not per node: that would count all again for each."""
+    below = above.c.datasource_id == datasource_id, above.c.node_id == counts.c.owner_id
+    total = select(above.c.above_id, func.sum(counts.c.n)).where(*below).group_by(above.c.above_id)
+    rows = [{"node": node, "number": number} for node, number in connection.execute(total)]
+    nodes = column.table.c
+    own = nodes.datasource_id == datasource_id
+    connection.execute(update(column.table).where(own).values({column: 0}))
+    if rows:
+        one = update(column.table).where(own, nodes.id == bindparam("node"))
+        connection.execute(one.values({column: bindparam("number")}), rows)

@@ -133,7 +133,6 @@ def test_a_building_has_a_primary_use(estate: Estate) -> None:
     assert estate.api(estate.admin, "POST", "/api/v3/place", body).body["primaryUse"] is None
 
 
-_EMPTY = {"meterId": 1, "bodyLines": []}
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "a type that is not there": ("place", {"placeTypeId": 999}, "placeTypeId"),
     "no parent": ("place", {"parentPlaceId": None}, "parentPlaceId"),
@@ -215,6 +214,23 @@ def test_an_account_can_be_made_with_its_meters(estate: Estate) -> None:
     account = estate.api(estate.admin, "POST", "/api/v3/account", body).body
     assert [each["meterId"] for each in account["meters"]] == list(estate.meters)
     assert (account["address"]["city"], account["active"]) == ("Ostermark", True)
+
+
+@pytest.mark.parametrize("country", ["US", "CA"])
+def test_an_account_in_the_us_or_canada_has_a_postal_code(estate: Estate, country: str) -> None:
+    """When it is made and after an edit; one that is left out of an edit stays."""
+    api, admin, center = estate.api, estate.admin, estate.centers[0]
+    path = f"/api/v3/account/{estate.accounts[0]}"
+    here = account_body(center, estate.vendor, "A1", country=country)
+    none: dict[str, object] = {"postalCode": None}
+    new = {"accountCode": "NEW"}
+    assert api(admin, "POST", "/api/v3/account", here | new | none).field == "postalCode"
+    assert api(admin, "PUT", path, here | none).field == "postalCode"
+    assert len(api(admin, "GET", "/api/v3/account").body) == 2
+    del here["postalCode"]
+    assert api(admin, "PUT", path, here).body["address"]["postalCode"] == "44001"
+    elsewhere = {"country": "Norway"} | new
+    assert api(admin, "POST", "/api/v3/account", here | elsewhere).status == 200
 
 
 def test_look_ups_can_be_filtered_and_reduced(estate: Estate) -> None:

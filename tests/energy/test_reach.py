@@ -219,6 +219,26 @@ def test_codes_of_others_are_not_found_out_by_a_conflict(estate: Estate) -> None
     assert (again.status, again.field) == (409, "meterCode")
 
 
+def test_codes_beside_ones_topmost_are_not_found_out_by_renaming_it(estate: Estate) -> None:
+    """Taken and free codes are refused alike; who sees the parent renames, others change the rest.
+
+    The code may change together with a move to where the siblings are reached.
+    """
+    api, path = estate.api, f"/api/v3/place/{estate.buildings[0]}"
+    taken, free, same = (
+        api(estate.here, "PUT", path, place_body(None, code)) for code in ("P2", "FREE", "P1")
+    )
+    assert taken == free
+    assert (taken.status, taken.field, same.status) == (400, "placeCode", 200)
+    assert api(estate.admin, "PUT", path, place_body(None, "P2")).status == 409
+    assert api(estate.admin, "PUT", path, place_body(None, "FREE")).status == 200
+    hidden = api(estate.here, "PUT", path, place_body(estate.root, "NEW"))
+    assert hidden == api(estate.here, "PUT", path, place_body(999_999, "NEW"))
+    both = principal(places=estate.buildings)
+    moved = api(both, "PUT", path, place_body(estate.buildings[1], "MOVED"))
+    assert moved.body["placeCode"] == "MOVED"
+
+
 def test_the_engine_is_told_of_the_same_trees(estate: Estate) -> None:
     """`contains` and `describe`, which the engine asks when topmosts are given to a user."""
     app = estate.api.app

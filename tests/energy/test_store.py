@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -105,6 +107,20 @@ def take(estate: Estate, step: Step, code: str) -> None:
         bill = api(admin, "POST", "/api/v3/bill", bill_body(account, None)).body["billId"]
         if second % 2:
             api(admin, "POST", "/api/v3/bill/delete", {"ids": [bill, 999_999]})
+
+
+def test_processes_may_open_the_same_new_file_at_once(tmp_path: Path) -> None:
+    """Each finds the schema made, whoever made it."""
+    code = (
+        "import sys; from pathlib import Path; import keyhalt_energy\n"
+        "from keyhalt import AppContext\n"
+        "from tests.energy.estate import PROFILE\n"
+        "keyhalt_energy.app(AppContext(PROFILE, Path(sys.argv[1]))).close()\n"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code, str(tmp_path / "new")]
+    opening = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(4)]
+    assert [(each.communicate()[1], each.returncode) for each in opening] == [(b"", 0)] * 4
 
 
 def test_the_file_is_private_and_in_wal_mode(api: Api, tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_a_deleted_key_is_refused_on_the_next_request(world: World, http: TestCl
     answer = get(http, ECI_ApiKey=key)
     assert_denied(answer, world, 401, "invalid_key", "deleted_key", KEY_CHALLENGES)
     row = world.denials()[-1]
-    assert (row.actor.user_id, row.actor.credential.id) == (admin.user_id, key_id)
+    assert (row.actor.name, row.actor.user_id) == ("admin", admin.user_id)
+    assert (row.actor.credential.kind, row.actor.credential.id) == ("key", key_id)
 
 
 def test_a_key_may_delete_itself(world: World, http: TestClient) -> None:
@@ -244,7 +245,7 @@ def test_a_missing_permission_is_403_and_named(world: World, http: TestClient) -
     assert "orders.view" in body["detail"]
     row = world.denials()[-1]
     assert row.details["permission"] == "orders.view"
-    assert row.actor.credential.kind == "key"
+    assert (row.actor.name, row.actor.credential.kind) == ("jsmith", "key")
 
 
 def test_a_permission_taken_away_is_missing_on_the_next_call(

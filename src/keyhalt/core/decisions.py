@@ -96,6 +96,7 @@ class Denied:
     """The permission that was missing, as `meters.view`."""
     retry_after_seconds: int | None = None
     user_id: int | None = None
+    user_code: str = field(default="", compare=False)
     datasource_id: int | None = None
     credential: Credential | None = None
     by_bearer: bool = False
@@ -217,6 +218,7 @@ def decide_key(claim: KeyClaim | ForeignKey, facts: KeyFacts | None, here: Here)
         Reason.INVALID_KEY,
         cause,
         user_id=owner.user_id if known else None,
+        user_code=owner.user_code if known else "",
         datasource_id=owner.datasource_id,
         credential=credential,
     )
@@ -283,6 +285,7 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
         Reason.INVALID_TOKEN,
         cause,
         user_id=user.user_id,
+        user_code=user.user_code,
         datasource_id=user.datasource_id,
         credential=credential,
         by_bearer=True,
@@ -297,6 +300,7 @@ def permit(principal: Principal, need: Need | None) -> Denied | None:
         Reason.PERMISSION_DENIED,
         need=str(need),
         user_id=principal.user_id,
+        user_code=principal.user_code,
         datasource_id=principal.datasource_id,
         credential=principal.credential,
         by_bearer=principal.credential.kind is CredentialKind.TOKEN,

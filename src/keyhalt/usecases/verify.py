@@ -139,7 +139,7 @@ class Verify:
         return AuditEvent(
             event=Event.REQUEST_DENIED,
             at=self._clock.now(),
-            actor=Actor("", denied.user_id, denied.credential),
+            actor=Actor(denied.user_code, denied.user_id, denied.credential),
             origin=origin,
             outcome="denied",
             datasource_id=denied.datasource_id,

@@ -103,12 +103,13 @@ class Resource:
 
 def _as_of(scope: Scope, outcome: Reply | Denied | Refused) -> Reply | Denied | Refused:
     """Name the caller in a denial that came without, for the audit log."""
-    if not isinstance(outcome, Denied) or outcome.user_id is not None:
+    if not isinstance(outcome, Denied) or outcome.user_code:
         return outcome
     principal = principal_in(scope)
     return replace(
         outcome,
         user_id=principal.user_id,
+        user_code=principal.user_code,
         datasource_id=principal.datasource_id,
         credential=principal.credential,
     )
