@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     """An environment on the tiny catalogue of orders and projects."""
     made = make_world(tmp_path / "data")
     yield made
-    made.engine.close()
+    made.close()
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ class World:
     datasource_id: int
     settings: Mapping[str, object]
     orders: Orders
+    others: list[Engine] = field(default_factory=list)
 
     @property
     def first_hierarchy(self) -> str:
@@ -183,7 +184,13 @@ class World:
 
     def other(self, **changes: Any) -> Engine:
         """A second process of the same environment: its own guard, memory and settings."""
-        return open_engine(EngineOptions(**{**_fields(self.options), **changes}))
+        engine = open_engine(EngineOptions(**{**_fields(self.options), **changes}))
+        self.others.append(engine)
+        return engine
+
+    def close(self) -> None:
+        for engine in (*self.others, self.engine):
+            engine.close()
 
     def denials(self) -> list[AuditEvent]:
         """The denials recorded so far, oldest first."""

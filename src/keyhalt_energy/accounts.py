@@ -15,7 +15,7 @@ from keyhalt_energy.cost_centers import center_is_reached
 from keyhalt_energy.handling import Shelf
 from keyhalt_energy.links import link_rows, meters_are_reached
 from keyhalt_energy.pages import Listing, row_of
-from keyhalt_energy.rows import Row, rows_of
+from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import account, account_meter, bill, cost_center, meter, place, vendor
 from keyhalt_energy.scope import COST_CENTERS, Reach, reach_of
 from keyhalt_energy.store import DuplicateError, Store
@@ -226,7 +226,7 @@ def _meters(
         .select_from(account_meter.join(meter, same).join(place, house))
         .where(account_meter.c.datasource_id == ds, account_meter.c.account_id.in_(ids))
         .where(reach.meter())
-        .order_by(account_meter.c.id)
+        .order_by(sorted_by(account_meter.c.id))
     )
     found: dict[int, list[dict[str, object]]] = {}
     for row in rows_of(connection, query):

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from keyhalt import Call, Denied, Refused, Reply
 from keyhalt_energy.children import account_child, labelled, meter_child
 from keyhalt_energy.clock import now
-from keyhalt_energy.rows import Row, rows_of
+from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import account, account_meter, meter, vendor
 from keyhalt_energy.scope import Reach, reach_of
 from keyhalt_energy.store import DuplicateError, Store
@@ -115,7 +115,7 @@ def _render(connection: Connection, reach: Reach, ids: Sequence[int]) -> list[di
         .join(vendor, (vendor.c.datasource_id == ds) & (vendor.c.id == account.c.vendor_id))
         .join(meter, (meter.c.datasource_id == ds) & (meter.c.id == link.meter_id))
         .where(link.datasource_id == ds, link.id.in_(ids), reach.link())
-        .order_by(link.id)
+        .order_by(sorted_by(account_meter.c.id))
     )
     return [_body(row) for row in rows_of(connection, query)]
 

@@ -13,7 +13,7 @@ from keyhalt_energy.children import account_child, labelled, place_child
 from keyhalt_energy.clock import now
 from keyhalt_energy.handling import Shelf
 from keyhalt_energy.pages import Listing, row_of
-from keyhalt_energy.rows import Row, rows_of
+from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import account, account_meter, meter, place, vendor
 from keyhalt_energy.scope import PLACES, Reach, reach_of
 from keyhalt_energy.store import DuplicateError, Store
@@ -193,7 +193,7 @@ def _accounts(
         .select_from(account_meter.join(account, same).join(vendor, seller))
         .where(account_meter.c.datasource_id == ds, account_meter.c.meter_id.in_(ids))
         .where(reach.account())
-        .order_by(account_meter.c.id)
+        .order_by(sorted_by(account_meter.c.id))
     )
     found: dict[int, list[dict[str, object]]] = {}
     for row in rows_of(connection, query):

@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, func, select, text
 
 from keyhalt import Refused, filters, paging
 from keyhalt_energy.clock import now
-from keyhalt_energy.rows import Row, rows_of
+from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import Utc
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def read_page(
         return Found([], paging.headers(page, total))
     backwards = page.offset > total // 2
     skip = total - page.offset - take if backwards else page.offset
-    key = table.c.id + 0 if gather else table.c.id  # "+ 0": sort, do not walk all in order
+    key = sorted_by(table.c.id) if gather else table.c.id
     ids = select(table.c.id).where(chosen).order_by(key.desc() if backwards else key)
     wanted = table.c.id.in_(ids.limit(take).offset(skip))
     rows = rows_where(connection, listing, reach.datasource_id, wanted)

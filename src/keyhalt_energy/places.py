@@ -13,7 +13,7 @@ from keyhalt_energy.children import meter_child, place_child
 from keyhalt_energy.clock import now
 from keyhalt_energy.handling import NO_CONTENT, Shelf
 from keyhalt_energy.pages import CHILDREN_MAX, Listing, row_of
-from keyhalt_energy.rows import Row, rows_of
+from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import meter, place
 from keyhalt_energy.scope import PLACES, Reach, reach_of
 from keyhalt_energy.store import DuplicateError, Store
@@ -229,7 +229,7 @@ def _children(
     query = (
         select(place.c.id, place.c.code, place.c.info, place.c.type_id)
         .where(place.c.datasource_id == reach.datasource_id, which, reach.place())
-        .order_by(place.c.id)
+        .order_by(sorted_by(place.c.id))
         .limit(CHILDREN_MAX)
     )
     return [place_child(row) for row in rows_of(connection, query)]
@@ -240,7 +240,7 @@ def _meters_in(connection: Connection, reach: Reach, number: int) -> list[dict[s
         select(meter)
         .where(meter.c.datasource_id == reach.datasource_id, meter.c.place_id == number)
         .where(reach.meter())
-        .order_by(meter.c.id)
+        .order_by(sorted_by(meter.c.id))
         .limit(CHILDREN_MAX)
     )
     return [meter_child(row) for row in rows_of(connection, query)]

@@ -53,11 +53,14 @@ def test_every_operator_finds_what_the_reference_says(
     assert found(condition.sql, condition.params, [{type_: cell} for cell in cells]) == expected
 
 
+EDGES = [age for days in (0, 7, 14, 30, 60, 90) for age in (days - 1, days, days + 1)]
+
+
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
 @settings(max_examples=40)
 @given(
     now=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
-    ages=st.lists(st.none() | st.integers(-40, 800), max_size=8),
+    ages=st.lists(st.none() | st.integers(-40, 800) | st.sampled_from(EDGES), max_size=8),
     tick=st.sampled_from([0, 1, -1]),
 )
 def test_every_date_shortcut_finds_its_whole_utc_days(

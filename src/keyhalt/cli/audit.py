@@ -11,6 +11,9 @@ from keyhalt.cli.context import data_option, find_datasource, output_option, too
 from keyhalt.cli.output import show, time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keyhalt.cli.context import Verbs
     from keyhalt.usecases.ports import AuditRow
 
 COLUMNS = (
@@ -34,11 +37,20 @@ def list_events(limit: int, datasource: str | None, output: str, data: Path | No
     with tools().engine(data=data) as verbs:
         place = find_datasource(verbs, datasource) if datasource else None
         rows = verbs.look_up.audit(datasource_id=place.id if place else None, limit=limit)
-    show([_row(row) for row in rows], output, columns=COLUMNS)
+        codes = _codes(verbs, rows)
+    show([_row(row, codes) for row in rows], output, columns=COLUMNS)
 
 
-def _row(row: AuditRow) -> dict[str, object]:
+def _codes(verbs: Verbs, rows: Sequence[AuditRow]) -> Mapping[int, str]:
+    """User codes of who was denied: a denial is written with ids alone."""
+    actors = [(row.event.datasource_id, row.event.actor) for row in rows]
+    places = {place for place, actor in actors if place and actor.user_id and not actor.name}
+    return {user.user_id: user.user_code for place in places for user in verbs.look_up.users(place)}
+
+
+def _row(row: AuditRow, codes: Mapping[int, str]) -> dict[str, object]:
     event = row.event
+    user_id = event.actor.user_id
     credential = event.actor.credential
     return {
         "id": row.id,
@@ -46,8 +58,8 @@ def _row(row: AuditRow) -> dict[str, object]:
         "event": event.event.value,
         "outcome": event.outcome,
         "reason": event.reason,
-        "actor": event.actor.name or (f"user {event.actor.user_id}" if event.actor.user_id else ""),
-        "user_id": event.actor.user_id,
+        "actor": event.actor.name or (codes.get(user_id, f"user {user_id}") if user_id else ""),
+        "user_id": user_id,
         "credential": f"{credential.kind.value} {credential.id}" if credential else "",
         "object": f"{event.object_type} {event.object_id or ''}".strip(),
         "datasource_id": event.datasource_id,

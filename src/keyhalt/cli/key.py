@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from keyhalt.cli.context import (
-    EXIT_CONFLICT,
     EXIT_DENIED,
     EXIT_NOT_FOUND,
     EXIT_USAGE,
@@ -19,23 +17,22 @@ from keyhalt.cli.context import (
     Verbs,
     datasource_option,
     fail,
-    near,
     opened,
     operator,
     origin,
     output_option,
 )
+from keyhalt.cli.handing_over import new_file, undone
 from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
+from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
-from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.issue import Issued
     from keyhalt.usecases.ports import DatasourceRow, KeyRow
 
@@ -46,7 +43,6 @@ _ID = click.IntRange(1, ID_MAX)
 
 
 def _described(command: Callable[..., None]) -> Callable[..., None]:
-    """Whose a new key is, and what is said about it."""
     command = click.option("--description", default="", help="What uses this key.")(command)
     command = click.option("--name", required=True, help="1 to 60 characters.")(command)
     return click.option("--owner", required=True, help="User code of the owner.")(command)
@@ -79,7 +75,7 @@ def create(
     datasource: str | None,
 ) -> None:
     """Make a key. Its value is shown this once and never again."""
-    with opened(data, datasource) as (verbs, place), _file(out_file) as file:
+    with opened(data, datasource) as (verbs, place), new_file(out_file) as file:
         user = find_user(verbs, place, owner)
         issued = verbs.issue.create(
             operator(),
@@ -92,24 +88,14 @@ def create(
         if isinstance(issued, Denied | Refused):
             fail(issued)
         row = row_of(issued.row, place)
-        try:
+        with undone(verbs, issued.row, file=file, whole=output != "table"):
             _hand_over(issued, row, output, file)
-        except OSError as error:
-            # Nobody has the value, so nobody will miss the key.
-            verbs.delete_key(
-                operator(), datasource_id=place.id, key_id=issued.row.id, origin=origin()
-            )
-            if file is None:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise Failure(
-                f"the value could not be written ({error.strerror}); key {issued.row.id}"
-                " was deleted again"
-            ) from None
-    if file is not None and output != "key":
+    if output == "key":
+        return
+    if out_file is not None:
         show_one(row, output)
-    if output != "key":
-        where = f"The value is in {out_file}." if out_file else "The value is shown this once."
-        say(f"{where} Keep it in a secrets manager; it cannot be read again.")
+    where = f"The value is in {out_file}." if out_file else "The value is shown this once."
+    say(f"{where} Keep it in a secrets manager; it cannot be read again.")
 
 
 def _hand_over(issued: Issued, row: dict[str, object], output: str, file: TextIO | None) -> None:
@@ -123,26 +109,6 @@ def _hand_over(issued: Issued, row: dict[str, object], output: str, file: TextIO
         click.echo(text)
     else:
         show_one({"key": text, **row}, output)
-
-
-@contextmanager
-def _file(path: Path | None) -> Iterator[TextIO | None]:
-    """A new file that only its user can read, gone again if what fills it fails."""
-    if path is None:
-        yield None
-        return
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        raise Failure(
-            f"{path} exists; a key is only written to a new file", EXIT_CONFLICT
-        ) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @key.command("list")
@@ -257,16 +223,6 @@ def read_text(file: TextIO | None, *, stdin: bool) -> Secret:
     if len(text) == TEXT_MAX:
         raise Failure("this is too long to be a key", EXIT_DENIED)
     return Secret(text.strip())
-
-
-def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
-    user = None if has_unseen(code) else verbs.look_up.user(place.id, code)
-    if user is None:
-        codes = [each.user_code for each in verbs.look_up.users(place.id)]
-        raise Failure(
-            f"there is no user {code!r} in {place.name}{near(code, codes)}", EXIT_NOT_FOUND
-        )
-    return user
 
 
 def row_of(row: KeyRow, place: DatasourceRow) -> dict[str, object]:

@@ -6,11 +6,26 @@ from pathlib import Path
 
 import click
 
-from keyhalt.cli.context import data_option, fail, operator, origin, output_option, tools
+from keyhalt.cli.context import (
+    EXIT_CONFIG,
+    EXIT_CONFLICT,
+    EXIT_NOT_FOUND,
+    Failure,
+    data_option,
+    fail,
+    operator,
+    origin,
+    output_option,
+    tools,
+)
 from keyhalt.cli.output import say, show
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
-from keyhalt.usecases.manage_mac_keys import GenerationRow
+from keyhalt.core.secrets import GENERATIONS, MacKeysError
+from keyhalt.usecases.manage_mac_keys import GenerationRow, ManageMacKeys
+
+_NUMBER = click.IntRange(0, GENERATIONS - 1)
+_generation = click.argument("generation", type=_NUMBER)
 
 
 @click.group("mac-key")
@@ -22,9 +37,14 @@ def mac_key() -> None:
 @output_option
 @data_option
 def list_generations(output: str, data: Path | None) -> None:
-    """List the generations, and how many keys each has made that are not deleted."""
+    """List the generations with their state and their keys that are not deleted."""
     with tools().mac_keys(data=data) as verbs:
         rows = verbs.list()
+    if not rows:
+        raise Failure(
+            "there is no MAC-key file; put a copy of it back, or run 'keyhalt mac-key lost'",
+            EXIT_CONFIG,
+        )
     shown = [{"generation": r.number, "state": r.state.value, "keys": r.keys} for r in rows]
     show(shown, output, columns=("generation", "state", "keys"))
 
@@ -35,37 +55,70 @@ def add(data: Path | None) -> None:
     """Add a generation that is accepted and does not mint yet. First step of a change."""
     with tools().mac_keys(data=data) as verbs:
         row = verbs.add(operator(), origin())
-    _tell(row, "Bring the file to every machine, then run: keyhalt mac-key mint {}")
+    _tell(row, "Added generation {0}. Bring the file to every machine, then: {1} mint {0}")
 
 
 @mac_key.command()
-@click.argument("generation", type=int)
+@_generation
 @data_option
 def mint(generation: int, data: Path | None) -> None:
     """Make new keys with a generation from now on. Second step of a change."""
     with tools().mac_keys(data=data) as verbs:
         row = verbs.mint(operator(), generation, origin())
-    _tell(row, "New keys are made with generation {}; older keys still count.", generation)
+    _tell(row, "New keys are made with generation {0}; older keys still count.", generation)
 
 
 @mac_key.command()
-@click.argument("generation", type=int, required=False)
+@click.argument("generation", type=_NUMBER, required=False)
+@click.option("--yes", is_flag=True, help="Replace a file that is there and cannot be used.")
 @data_option
-def lost(generation: int | None, data: Path | None) -> None:
-    """Go on without a lost MAC key, or without all of them: keys count by their digest."""
+def lost(generation: int | None, yes: bool, data: Path | None) -> None:
+    """Go on without one lost MAC key, or with the whole file gone.
+
+    Its keys count by their digest from then on. Nothing brings the MAC key back afterwards.
+    """
     with tools().mac_keys(data=data) as verbs:
+        _check_lost(verbs, generation, yes=yes)
         row = verbs.lost(operator(), generation, origin())
-    _tell(row, "Existing keys count by their digest; new ones are made with generation {}.")
+    _tell(row, "Existing keys count by their digest; new ones are made with generation {0}.")
+
+
+def _check_lost(verbs: ManageMacKeys, generation: int | None, *, yes: bool) -> None:
+    """A slip must not throw away MAC keys that are there."""
+    try:
+        known = [row.number for row in verbs.list()]
+    except MacKeysError as error:
+        if yes and generation is None:
+            return
+        raise Failure(
+            f"{error}. If it cannot be mended, say --yes and no generation to replace it",
+            EXIT_CONFIG,
+        ) from None
+    numbers = ", ".join(str(number) for number in known)
+    if generation is None and known:
+        raise Failure(
+            f"the MAC-key file is there and holds {numbers}; say which generation is lost",
+            EXIT_CONFLICT,
+        )
+    if generation is not None and not known:
+        raise Failure(
+            "the whole MAC-key file is gone; run 'keyhalt mac-key lost' without a number",
+            EXIT_CONFIG,
+        )
+    if generation is not None and generation not in known:
+        raise Failure(
+            f"there is no MAC-key generation {generation}; there is: {numbers}", EXIT_NOT_FOUND
+        )
 
 
 @mac_key.command()
-@click.argument("generation", type=int)
+@_generation
 @data_option
 def remove(generation: int, data: Path | None) -> None:
     """Forget a generation whose keys are all gone."""
     with tools().mac_keys(data=data) as verbs:
         row = verbs.remove(operator(), generation, origin())
-    _tell(row, "Removed generation {}.", generation)
+    _tell(row, "Removed generation {0}.", generation)
 
 
 def _tell(
@@ -73,4 +126,4 @@ def _tell(
 ) -> None:
     if isinstance(row, Refused | Denied):
         fail(row, missing=f"there is no MAC-key generation {generation}")
-    say(sentence.format(row.number))
+    say(sentence.format(row.number, "keyhalt mac-key"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from keyhalt.cli.context import (
+    EXIT_NOT_FOUND,
     EXIT_USAGE,
     Failure,
     Verbs,
@@ -20,12 +21,12 @@ from keyhalt.cli.context import (
     origin,
     output_option,
 )
-from keyhalt.cli.key import find_user
 from keyhalt.cli.output import show, show_one, show_receipt
 from keyhalt.cli.role import find_role
 from keyhalt.cli.serving import read_password
 from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
+from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.manage_users import Changed, UserDraft
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import UserFacts
     from keyhalt.core.secrets import Secret
+    from keyhalt.usecases.ports import DatasourceRow
 
 COLUMNS = ("id", "code", "full_name", "role", "active", "topmosts")
 
@@ -173,6 +175,16 @@ def _tell(what: str, changed: Changed | Denied | Refused) -> None:
     if isinstance(changed, Denied | Refused):
         fail(changed)
     show_receipt(what, changed.receipt)
+
+
+def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
+    user = None if has_unseen(code) else verbs.look_up.user(place.id, code)
+    if user is None:
+        codes = [each.user_code for each in verbs.look_up.users(place.id)]
+        raise Failure(
+            f"there is no user {code!r} in {place.name}{near(code, codes)}", EXIT_NOT_FOUND
+        )
+    return user
 
 
 def _password(file: TextIO | None) -> Secret:

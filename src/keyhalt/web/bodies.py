@@ -87,7 +87,7 @@ def parse_body(data: bytes, model: Any) -> Any:  # noqa: ANN401 - an instance of
     except _FaultError as fault:
         return Refused(Fault.INVALID_BODY, str(fault))
     except (ValueError, RecursionError):
-        return Refused(Fault.INVALID_BODY, "The body is not well-formed JSON in UTF-8.")
+        return Refused(Fault.INVALID_BODY, _NOT_JSON)
     try:
         return _adapter(model).validate_json(text, strict=True)
     except ValidationError as error:
@@ -121,7 +121,9 @@ def _refuse_unstorable(value: object) -> None:
         raise _FaultError("A text in the body holds a NUL character.")
 
 
+_NOT_JSON = "The body is not well-formed JSON in UTF-8."
 _SENTENCES = {
+    "json_invalid": _NOT_JSON,  # nested deeper than pydantic reads
     "missing": "{where} is required.",
     "string_type": "{where} must be a string.",
     "int_type": "{where} must be a whole number.",

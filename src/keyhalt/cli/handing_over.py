@@ -1,0 +1,57 @@
+"""Handing over the value of a new key: to its one reader, or the key is undone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from keyhalt.cli.context import EXIT_CONFLICT, Failure, Verbs, operator, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from keyhalt.usecases.ports import KeyRow
+
+
+@contextmanager
+def new_file(path: Path | None) -> Iterator[TextIO | None]:
+    """A new file that only its user can read, gone again if what fills it fails."""
+    if path is None:
+        yield None
+        return
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        raise Failure(
+            f"{path} exists; a key is only written to a new file", EXIT_CONFLICT
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def undone(verbs: Verbs, row: KeyRow, *, file: TextIO | None, whole: bool) -> Iterator[None]:
+    """Delete a new key whose value could not be written: nobody has it.
+
+    Unless it went to a pipe in pieces (not `whole`): then its reader may have it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if file is None and isinstance(error, BrokenPipeError) and not whole:
+            raise
+        verbs.delete_key(
+            operator(), datasource_id=row.datasource_id, key_id=row.id, origin=origin()
+        )
+        if file is None:
+            # What stdout could not take is not tried again when the program ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror
+        raise Failure(f"the value could not be written ({why}); key {row.id} was deleted") from None
