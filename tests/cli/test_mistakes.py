@@ -49,7 +49,7 @@ KEYHALT = Path(sys.executable).parent / "keyhalt"
         (["role", "create", "Default", "--grant", "*"], 6, "already"),
         (["role", "show", "nothing"], 5, "no role"),
         (["datasource", "create", "a|b"], 1, "must not hold any of"),
-        (["mac-key", "mint", "99"], 5, "no MAC-key generation 99"),
+        (["mac-key", "mint", "9"], 5, "no MAC-key generation 9"),
         (["init", "--environment", "Lab"], 2, "--datasource"),
         (["nonsense"], 2, "No such command"),
         (["audit", "list", "--limit", "0"], 2, "range"),
