@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.cli.context import Verbs
+    from keyhalt.core.audit import AuditEvent
     from keyhalt.usecases.ports import AuditRow
 
 COLUMNS = (
@@ -61,7 +62,7 @@ def _row(row: AuditRow, codes: Mapping[int, str]) -> dict[str, object]:
         "actor": event.actor.name or (codes.get(user_id, f"user {user_id}") if user_id else ""),
         "user_id": user_id,
         "credential": f"{credential.kind.value} {credential.id}" if credential else "",
-        "object": f"{event.object_type} {event.object_id or ''}".strip(),
+        "object": _object(event),
         "datasource_id": event.datasource_id,
         "source": event.origin.source,
         "operation": event.origin.operation,
@@ -70,3 +71,9 @@ def _row(row: AuditRow, codes: Mapping[int, str]) -> dict[str, object]:
         "epoch": event.epoch,
         "count": row.count,
     }
+
+
+def _object(event: AuditEvent) -> str:
+    # Generation 0 of the MAC keys is an object too.
+    number = "" if event.object_id is None else event.object_id
+    return f"{event.object_type} {number}".strip()

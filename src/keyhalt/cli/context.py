@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.set_up import SetUp
+    from keyhalt.usecases.verify import Verify
 
 # docs/commands.md has the list; a test holds the two together.
 EXIT_ERROR = 1
@@ -47,6 +48,8 @@ class Verbs(Protocol):
     environment: EnvironmentRow
     here: Here
 
+    @property
+    def verify(self) -> Verify: ...
     @property
     def issue(self) -> IssueKey: ...
     @property

@@ -213,7 +213,7 @@ def decide_key(claim: KeyClaim | ForeignKey, facts: KeyFacts | None, here: Here)
     if cause is None:
         return Allowed(principal_of(owner, credential, here.environment))
     # A row that contradicts the text tells nothing true of an owner.
-    known = cause is not Cause.ROW_MISMATCH
+    known = cause not in (Cause.ROW_MISMATCH, Cause.UNKNOWN_KEY)
     return Denied(
         Reason.INVALID_KEY,
         cause,
