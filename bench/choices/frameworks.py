@@ -1,11 +1,11 @@
 """Measure the choice of web framework and of ASGI server, every row in the same run.
 
 Each contender answers 200 and a small JSON text at ``/verify`` after reading one request header,
-as a fresh process on core 0; ``wrk`` asks from core 1. A round visits each once, in a rotated
-order; a visit in which the server had to share its core is repeated (for at most 40 minutes in
-all). Groups: ``route`` (the framework's own), ``answers`` (SHA-256 of the header, one look-up, the
-answer: in a plain ASGI layer or in middleware), ``passes`` (the same check, then a route),
-``proxy`` (a proxy's headers are trusted). Also: import time, distributions, a stop under load.
+as a fresh process on core 0; ``wrk`` asks from core 1. A round visits each once, in rotated order;
+if the server had to share its core, the visit is repeated (40 minutes at most). Groups: ``route``
+(the framework's own), ``answers`` (SHA-256 of the header, a look-up, the answer: in a plain ASGI
+layer or in middleware), ``passes`` (the same check, then a route), ``proxy`` (a proxy's headers
+are trusted). Also: import time, distributions, and a stop with a request under way.
     python bench/choices/frameworks.py --json bench/results/choices-frameworks.json
 """
 # ruff: noqa: PLC0415, ANN401 - a server imports only what it measures; each has its own app type
@@ -173,9 +173,8 @@ def processor_seconds(pid: int) -> float:
 def drive(pid: int, port: int, seconds: int) -> tuple[float, float, float]:
     """Return requests/s, the 99th percentile in ms and the server's share of its core."""
     command = f"taskset -c 1 wrk -t1 -c16 -d{seconds}s --latency http://127.0.0.1:{port}/verify -H"
-    words = [*command.split(), f"ECI-ApiKey: {SAMPLE.decode()}"]
-    before, begin = processor_seconds(pid), time.monotonic()
-    text = subprocess.check_output(words, text=True, timeout=seconds + 15)
+    words, begin = [*command.split(), f"ECI-ApiKey: {SAMPLE.decode()}"], time.monotonic()
+    before, text = processor_seconds(pid), subprocess.check_output(words, text=True, timeout=30)
     share = (processor_seconds(pid) - before) / (time.monotonic() - begin)
     found = re.search(r" 99% +([\d.]+)([um]?s)\n.* requests in .*\nRequests/sec: +([\d.]+)", text)
     assert found, text  # lines about errors or refusals would stand before the last of these

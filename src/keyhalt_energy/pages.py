@@ -77,7 +77,9 @@ def read_page(
         return Found([], paging.headers(page, total))
     backwards = page.offset > total // 2
     skip = total - page.offset - take if backwards else page.offset
-    key = sorted_by(table.c.id) if gather else table.c.id
+    # By the same reckoning: few that pass are found and sorted, of many the order of ids is walked.
+    few = gather or total**2 <= page.size * tally.there
+    key = sorted_by(table.c.id) if few else table.c.id
     ids = select(table.c.id).where(chosen).order_by(key.desc() if backwards else key)
     wanted = table.c.id.in_(ids.limit(take).offset(skip))
     rows = rows_where(connection, listing, reach.datasource_id, wanted)

@@ -16,6 +16,7 @@ from keyhalt_energy import schema, tallies
 from keyhalt_energy.sample_bills import Accounts, write_bills, write_numbered
 from keyhalt_energy.sample_rows import ALWAYS, CAMPUSES, VENDORS, account, building, meter
 from keyhalt_energy.scope import COLLECTIONS, COST_CENTERS, PLACES, Tree
+from keyhalt_energy.store import learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -97,6 +98,7 @@ class _Loader:
         )
         tallies.recount(self._connection, self._datasource_id)
         collections = self._nodes(COLLECTIONS, [{"code": "ALL", "info": "All collections"}], [None])
+        learn(self._connection)
         return {"places": root, "costCenters": center_root, "collections": collections[0]}
 
     def _places(self) -> tuple[int, list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -9,6 +10,7 @@ import click
 
 from keyhalt.cli.context import (
     EXIT_CONFIG,
+    EXIT_USAGE,
     Failure,
     data_option,
     fail,
@@ -58,7 +60,7 @@ def init(
         environment=environment, product=product, acting=operator(), origin=origin(), data=data
     )
     with tools().engine(data=data) as verbs:
-        existing = verbs.look_up.datasource(datasource)
+        existing = verbs.look_up.datasource(datasource.encode(errors="backslashreplace").decode())
         if existing is None:
             made = verbs.set_up.datasource(operator(), datasource, origin())
             if isinstance(made, Refused):
@@ -108,5 +110,12 @@ def check(data: Path | None) -> None:
 def read_password(file: TextIO | None) -> Secret:
     """The first line of `file`, or what a person types twice without seeing it."""
     if file is not None:
-        return Secret(file.readline().rstrip("\r\n"))
+        try:
+            line = file.readline()
+            line.encode()
+        except UnicodeError:
+            raise Failure("the file of the password is not text") from None
+        return Secret(line.rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise Failure("say where the password is: --password-file FILE, or - for stdin", EXIT_USAGE)
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

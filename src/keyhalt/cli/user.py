@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.core.secrets import Secret
     from keyhalt.usecases.ports import DatasourceRow
 
 COLUMNS = ("id", "code", "full_name", "role", "active", "topmosts")
@@ -73,7 +71,7 @@ def create(
     with opened(data, datasource) as (verbs, place):
         topmosts = _topmosts(verbs, topmost)
         role_name = find_role(verbs, place, role or verbs.profile.default_role).name
-        password = None if no_password else _password(password_file)
+        password = None if no_password else read_password(password_file)
         draft = UserDraft(code, full_name or code[:32], email, role_name, password, topmosts)
         made = verbs.manage_users.create(operator(), place.id, draft, origin())
         if isinstance(made, Denied | Refused):
@@ -166,7 +164,7 @@ def set_password(
     """Set a password. Ends the user's tokens; keys are not touched."""
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
-        password = _password(password_file)
+        password = read_password(password_file)
         changed = verbs.manage_users.set_password(operator(), place.id, code, password, origin())
     _tell(f"Set the password of {found.user_code}", changed)
 
@@ -185,15 +183,6 @@ def find_user(verbs: Verbs, place: DatasourceRow, code: str) -> UserFacts:
             f"there is no user {code!r} in {place.name}{near(code, codes)}", EXIT_NOT_FOUND
         )
     return user
-
-
-def _password(file: TextIO | None) -> Secret:
-    if file is None and not sys.stdin.isatty():
-        raise Failure("say where the password is: --password-file FILE, or - for stdin", EXIT_USAGE)
-    try:
-        return read_password(file)
-    except UnicodeDecodeError:
-        raise Failure("the file of the password is not text") from None
 
 
 def _topmosts(verbs: Verbs, said: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
