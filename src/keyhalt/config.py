@@ -9,6 +9,7 @@ import os
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError
@@ -121,6 +122,13 @@ def check_transport(settings: Settings) -> None:
     ):
         if path is not None and not path.is_file():
             raise SettingsError(f"{PREFIX}{name} names {path}, which is not a file")
+    for proxy in _listed(settings.trusted_proxies):
+        try:
+            ip_network(proxy)
+        except ValueError:
+            raise SettingsError(
+                f"{PREFIX}TRUSTED_PROXIES: {proxy!r} is no address and no network (10.0.0.0/8)"
+            ) from None
     if settings.certificate or settings.trusted_proxies.strip() or settings.insecure_http:
         return
     raise SettingsError(

@@ -125,3 +125,20 @@ def test_files_of_an_installation_are_private(keyhalt: Keyhalt, data: Path) -> N
     create(keyhalt)
     modes = {stat.S_IMODE(file.stat().st_mode) for file in data.iterdir()}
     assert modes == {0o600}
+
+
+def test_a_mistyped_proxy_stops_the_start(
+    keyhalt: Keyhalt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ignored, it would be a proxy that is not believed; `*` would believe everybody."""
+    for wrong in ("10.0.0.0/33", "proxy.example", "*", "10.0.0.1,nonsense"):
+        monkeypatch.setenv("KEYHALT_TRUSTED_PROXIES", wrong)
+        done = keyhalt("serve", "--port", "0")
+        assert (done.code, "KEYHALT_TRUSTED_PROXIES" in done.err) == (78, True), wrong
+
+
+def test_a_deactivated_datasource_makes_no_keys(keyhalt: Keyhalt) -> None:
+    """A key that would not count is not handed out."""
+    keyhalt("datasource", "deactivate", "acme")
+    made = keyhalt("key", "create", "--owner", "jsmith", "--name", "job", "-o", "key")
+    assert (made.code, made.out, "acme is deactivated" in made.err) == (1, "", True)

@@ -140,7 +140,7 @@ def test_a_slip_does_not_throw_away_mac_keys_that_are_there(keyhalt: Keyhalt, da
     file = data / "mac-keys.toml"
     before = file.read_bytes()
     refused = keyhalt("mac-key", "lost", "--yes")
-    assert (refused.code, "say which generation" in refused.err) == (6, True)
+    assert (refused.code, "say which one is lost" in refused.err) == (6, True)
     file.chmod(0o644)
     assert "chmod 600" in keyhalt("mac-key", "lost").err
     assert file.read_bytes() == before

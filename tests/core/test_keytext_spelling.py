@@ -119,6 +119,7 @@ def test_an_id_has_one_spelling(spelling: str) -> None:
         (b"|Lab", b"orchard|12|345"),
         (b"", b"orchard|12|345"),
         (b"keyhalt|Lab", b"|12|345"),
+        (b"keyhalt|Lab", b"orchard|12|345|x"),
         (b"keyhalt|Lab", b"12|345"),
         (b"keyhalt|Lab", b"orchard|12|345|"),
         (b"keyhalt|Lab", b"or|chard|12|345"),

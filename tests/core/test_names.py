@@ -130,3 +130,9 @@ def test_a_name_in_keys_is_a_name(name: str) -> None:
     """Whatever is refused as a name is refused in keys, for the same reason."""
     fault = fault_of(name, length_max=5)
     assert fault is None or fault_in_keys(name, length_max=5) == fault
+
+
+@pytest.mark.parametrize("unseen", ["\u3164", "\u115f", "\uffa0", "\u2800", "\u034f"])
+def test_a_letter_that_is_drawn_as_nothing_is_no_part_of_a_name(unseen: str) -> None:
+    """Two names that look alike are not two names."""
+    assert fault_of(f"a{unseen}", length_max=10) == "must not hold control characters"

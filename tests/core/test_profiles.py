@@ -212,3 +212,10 @@ def test_the_file_of_the_document_is_a_whole_profile() -> None:
     needs = profile.needs
     asked = (needs.view_keys, needs.manage_keys, needs.view_users, needs.manage_users)
     assert all(covers(held, need.bits) for need in (*asked, needs.manage_roles))
+
+
+@pytest.mark.parametrize(("entry", "value"), [("license", True), ("licence", "yes")])
+def test_a_misspelt_entry_of_a_permission_is_refused(entry: str, value: object) -> None:
+    """`license = true` must not quietly make an ordinary permission of it."""
+    with pytest.raises(ProfileError, match="permission 'projects'"):
+        profile_from(changed(f"permission.1.{entry}", value))

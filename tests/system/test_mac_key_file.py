@@ -126,7 +126,8 @@ def test_with_the_file_lost_keys_still_count_by_their_digest(world: World) -> No
     path.unlink()
     with pytest.raises(MacKeysError, match="mac-key lost"):
         world.other()
-    world.engine.manage_mac_keys.lost(OPERATOR, None, ORIGIN)
+    minting = world.engine.manage_mac_keys.lost(OPERATOR, None, ORIGIN).minting
+    assert minting.number == 1
     states = {row.number: row.state for row in world.engine.manage_mac_keys.list()}
     assert states == {0: "digest-only", 1: "mint"}
     engine = world.other()
@@ -134,6 +135,16 @@ def test_with_the_file_lost_keys_still_count_by_their_digest(world: World) -> No
     _, new = world.key(world.engine.look_up.user(world.datasource_id, "jsmith"), "new")
     assert isinstance(ask(engine, new), Allowed)
     engine.close()
+
+
+def test_mac_keys_that_are_there_are_not_thrown_away(world: World) -> None:
+    """The verb refuses, whoever calls it: without a number, and for one that never was."""
+    path = world.folder / "mac-keys.toml"
+    before = path.read_bytes()
+    lost = world.engine.manage_mac_keys.lost
+    assert lost(OPERATOR, None, ORIGIN, replace_unusable=True).fault == "conflict"
+    assert lost(OPERATOR, 9, ORIGIN).reason == "not_found"
+    assert path.read_bytes() == before
 
 
 def test_a_generation_with_keys_is_not_removed(world: World) -> None:

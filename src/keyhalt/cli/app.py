@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, Failure
+from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.core.profiles import ProfileError
 from keyhalt.core.secrets import MacKeysError
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -56,7 +56,9 @@ def cli() -> None:
     """API keys that act as their owner, and stop the moment you say so."""
 
 
-def run(tools: Tools, arguments: Sequence[str] | None = None) -> int:
+def run(  # noqa: PLR0911 - one way to end per kind of mistake
+    tools: Tools, arguments: Sequence[str] | None = None
+) -> int:
     """Run one command; returns its exit code. Mistakes end in one line, never in a traceback."""
     try:
         code = cli.main(args=arguments, prog_name="keyhalt", obj=tools, standalone_mode=False)
@@ -75,6 +77,8 @@ def run(tools: Tools, arguments: Sequence[str] | None = None) -> int:
         return _end(str(error), EXIT_CONFIG)
     except StoreUnavailableError as error:
         return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
+    except UnicodeError:
+        return _end("this is not UTF-8 text", EXIT_USAGE)
     except OSError as error:
         what = f" {error.filename}" if error.filename else ""
         return _end(f"cannot use{what}: {error.strerror or error}", EXIT_ERROR)

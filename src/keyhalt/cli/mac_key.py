@@ -8,8 +8,6 @@ import click
 
 from keyhalt.cli.context import (
     EXIT_CONFIG,
-    EXIT_CONFLICT,
-    EXIT_NOT_FOUND,
     Failure,
     data_option,
     fail,
@@ -21,8 +19,8 @@ from keyhalt.cli.context import (
 from keyhalt.cli.output import say, show
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
-from keyhalt.core.secrets import GENERATIONS, MacKeysError
-from keyhalt.usecases.manage_mac_keys import GenerationRow, ManageMacKeys
+from keyhalt.core.secrets import GENERATIONS
+from keyhalt.usecases.manage_mac_keys import GenerationRow
 
 _NUMBER = click.IntRange(0, GENERATIONS - 1)
 _generation = click.argument("generation", type=_NUMBER)
@@ -78,37 +76,11 @@ def lost(generation: int | None, yes: bool, data: Path | None) -> None:
     Its keys count by their digest from then on. Nothing brings the MAC key back afterwards.
     """
     with tools().mac_keys(data=data) as verbs:
-        _check_lost(verbs, generation, yes=yes)
-        row = verbs.lost(operator(), generation, origin())
-    _tell(row, "Existing keys count by their digest; new ones are made with generation {0}.")
-
-
-def _check_lost(verbs: ManageMacKeys, generation: int | None, *, yes: bool) -> None:
-    """A slip must not throw away MAC keys that are there."""
-    try:
-        known = [row.number for row in verbs.list()]
-    except MacKeysError as error:
-        if yes and generation is None:
-            return
-        raise Failure(
-            f"{error}. If it cannot be mended, say --yes and no generation to replace it",
-            EXIT_CONFIG,
-        ) from None
-    numbers = ", ".join(str(number) for number in known)
-    if generation is None and known:
-        raise Failure(
-            f"the MAC-key file is there and holds {numbers}; say which generation is lost",
-            EXIT_CONFLICT,
-        )
-    if generation is not None and not known:
-        raise Failure(
-            "the whole MAC-key file is gone; run 'keyhalt mac-key lost' without a number",
-            EXIT_CONFIG,
-        )
-    if generation is not None and generation not in known:
-        raise Failure(
-            f"there is no MAC-key generation {generation}; there is: {numbers}", EXIT_NOT_FOUND
-        )
+        keys = verbs.lost(operator(), generation, origin(), replace_unusable=yes)
+    if isinstance(keys, Refused | Denied):
+        fail(keys, missing=f"there is no MAC-key generation {generation}")
+    number = keys.minting.number
+    say(f"Existing keys count by their digest; new ones are made with generation {number}.")
 
 
 @mac_key.command()

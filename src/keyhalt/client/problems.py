@@ -84,7 +84,6 @@ TABLE: dict[Reason | Fault, Kind] = {
     Fault.METHOD_NOT_ALLOWED: Kind(405, "Method not allowed"),
     Fault.BODY_TOO_LARGE: Kind(413, "Body too large"),
     Fault.UNSUPPORTED_MEDIA_TYPE: Kind(415, "Unsupported media type"),
-    Fault.MISDIRECTED_REQUEST: Kind(421, "Misdirected request"),
     Fault.INTERNAL_ERROR: Kind(500, "Internal error"),
 }
 

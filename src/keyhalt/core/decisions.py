@@ -74,7 +74,6 @@ class Cause(enum.StrEnum):
     UNKNOWN_USER = "unknown_user"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
     OTHER_ENVIRONMENT = "other_environment"
-    TOO_MANY_FAILURES = "too_many_failures"
     TOO_MANY_SIGN_INS = "too_many_sign_ins"
     STORE_UNAVAILABLE = "store_unavailable"
 

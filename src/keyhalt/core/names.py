@@ -12,6 +12,8 @@ from __future__ import annotations
 import unicodedata
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Letters and marks that are drawn as nothing, so that two names would look alike.
+_DRAWN_AS_NOTHING = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 _IN_KEYS = '|"\\'
 
 
@@ -44,4 +46,7 @@ def fault_in_keys(name: str, *, length_max: int) -> str | None:
 
 def has_unseen(text: str, *, but: str = "") -> bool:
     """Whether `text` holds a character that a person cannot see, other than those in `but`."""
-    return any(unicodedata.category(c) in _UNSEEN and c not in but for c in text)
+    return any(
+        (unicodedata.category(c) in _UNSEEN or c in _DRAWN_AS_NOTHING) and c not in but
+        for c in text
+    )

@@ -104,6 +104,10 @@ def _needs(data: object, catalogue: Catalogue) -> Needs:
 def _permission(row: Mapping[str, object]) -> Permission:
     bits = row.get("bits")
     number = row.get("id")
+    unknown = set(row) - {field.name for field in fields(Permission)}
+    if unknown or not isinstance(row.get("licence", False), bool):
+        what = f"does not have {min(unknown)!r}" if unknown else "has licence = true or none"
+        raise ProfileError(f"permission {row.get('name')!r}: an entry {what}")
     if not isinstance(bits, Mapping) or not _is_whole(number):
         raise ProfileError(f"permission {row.get('name')!r} needs an id and bits")
     if not all(_is_whole(bit) for bit in bits.values()):

@@ -21,7 +21,6 @@ class Fault(enum.StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    MISDIRECTED_REQUEST = "misdirected_request"
     INTERNAL_ERROR = "internal_error"
 
 

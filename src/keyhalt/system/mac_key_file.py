@@ -54,7 +54,7 @@ def read_mac_keys(path: Path) -> MacKeys:
 
 
 def _generation(number: str, row: object) -> Generation:
-    if not isinstance(row, dict) or not number.isdecimal():
+    if not isinstance(row, dict) or not (number.isascii() and number.isdecimal()):
         raise MacKeysError(f"MAC-key generation {number!r} is not what keyhalt writes")
     try:
         state = GenerationState(str(row.get("state", "")))

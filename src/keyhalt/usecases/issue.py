@@ -182,8 +182,9 @@ class IssueKey:
         owner = tx.users.get(datasource_id, owner_id)
         if owner is None:
             return Denied(Reason.NOT_FOUND)
-        if not owner.active:
-            detail = f"{owner.user_code} is deactivated; a key of theirs would not count."
+        if not (owner.active and owner.datasource_active):
+            what = owner.datasource if owner.active else owner.user_code
+            detail = f"{what} is deactivated; a key would not count."
             return Refused(Fault.INVALID_STATE, detail)
         key = NewKey(
             owner_id=owner_id,

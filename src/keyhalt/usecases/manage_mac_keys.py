@@ -79,16 +79,32 @@ class ManageMacKeys:
         self._write([*others, *([before] if before.number != number else []), minting])
         return self._done(acting, origin, "mint", number)
 
-    def lost(self, acting: Operator, number: int | None, origin: Origin) -> GenerationRow:
+    def lost(
+        self,
+        acting: Operator,
+        number: int | None,
+        origin: Origin,
+        *,
+        replace_unusable: bool = False,
+    ) -> MacKeys | Refused | Denied:
         """Go on without a MAC key, or without all of them: its keys count by their digest.
 
-        None: the file is gone; every generation that keys were made with becomes `digest-only`.
-        If none is left that mints, a fresh one does.
+        None: the file is gone, or cannot be used and is to be replaced; every generation that
+        keys were made with becomes `digest-only`. MAC keys that are there are not thrown away. If
+        none is left that mints, a fresh one does.
         """
-        there = self._store.read() if number is not None else None
+        there = self._there(replace_unusable=replace_unusable and number is None)
+        if number is None:
+            if there is not None:
+                numbers = ", ".join(str(each) for each in sorted(there.generations))
+                detail = f"The MAC keys are there, generations {numbers}: say which one is lost."
+                return Refused(Fault.CONFLICT, detail)
+        elif there is None:
+            raise MacKeysError("all MAC keys are gone; run 'keyhalt mac-key lost' without a number")
+        elif number not in there.generations:
+            return Denied(Reason.NOT_FOUND)
         known = dict(there.generations) if there else {}
-        gone = [number] if number is not None else sorted(self._counts())
-        for each in gone:
+        for each in [number] if number is not None else sorted(self._counts()):
             known[each] = Generation(each, GenerationState.DIGEST_ONLY, b"")
         if not any(g.state is GenerationState.MINT for g in known.values()):
             free = self._free(known)
@@ -96,7 +112,18 @@ class ManageMacKeys:
                 raise MacKeysError("all 16 generations are lost; delete the keys of one first")
             known[free] = Generation(free, GenerationState.MINT, self._store.fresh_key())
         keys = self._write(known.values())
-        return self._done(acting, origin, "lost", keys.minting.number)
+        self._record(acting, origin, "lost", number)
+        return keys
+
+    def _there(self, *, replace_unusable: bool) -> MacKeys | None:
+        try:
+            return self._store.read()
+        except MacKeysError as error:
+            if replace_unusable:
+                return None
+            raise MacKeysError(
+                f"{error}. If it cannot be mended, say --yes and no generation to replace it"
+            ) from None
 
     def remove(
         self, acting: Operator, number: int, origin: Origin
@@ -143,7 +170,7 @@ class ManageMacKeys:
         self._record(acting, origin, what, number)
         return next(row for row in self.list() if row.number == number)
 
-    def _record(self, acting: Operator, origin: Origin, what: str, number: int) -> None:
+    def _record(self, acting: Operator, origin: Origin, what: str, number: int | None) -> None:
         with self._rights.change() as tx:
             tx.record(
                 AuditEvent(
