@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,9 +16,8 @@ SIZES = (200, 500), (2_000, 5_000)
 Steps = Callable[..., int]
 
 
-def counting(folder: Path, meters: int, bills: int) -> Steps:
+def counting(app: Any, meters: int, bills: int) -> Steps:
     """A portfolio of this size; calling the result asks it and tells the steps taken."""
-    app = keyhalt_energy.app(AppContext(PROFILE, folder))
     roots = app.load_sample(1, 1, meters=meters, bills=bills)
     caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
     building = app.find(1, "places", "B00003")
@@ -54,8 +52,12 @@ def counting(folder: Path, meters: int, bills: int) -> Steps:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[Steps]:
-    return [counting(tmp_path_factory.mktemp("size"), *size) for size in SIZES]
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Steps]]:
+    contexts = [AppContext(PROFILE, tmp_path_factory.mktemp("size")) for _ in SIZES]
+    apps = [keyhalt_energy.app(context) for context in contexts]
+    yield [counting(app, *size) for app, size in zip(apps, SIZES, strict=True)]
+    for app in apps:
+        app.close()
 
 
 @pytest.mark.parametrize(
