@@ -143,6 +143,7 @@ class Engine:
         return Verify(
             reader=self.reader,
             memory=Memory(self.options.memory_entries),
+            freshness=self.reader,
             here=self.here,
             recorder=self.recorder,
             clock=self.clock,

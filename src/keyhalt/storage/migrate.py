@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

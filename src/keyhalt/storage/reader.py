@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from keyhalt.core.principals import KeyFacts
+    from keyhalt.core.principals import KeyFacts, Principal
 
 _guards = itertools.count(1)
 _utc = Utc()
@@ -94,6 +94,11 @@ class SqliteReader:
         if number != last.number:
             self._last_tag = last = Tag(self._guard_id, number)
         return last
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        """The number says that something was committed, and never what."""
+        del since, principal
+        return False
 
     async def key(self, key_id: int) -> KeyFacts | None:
         row = _one(self._rights, KEY_BY_ID, key_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.permissions import CatalogueError, PermissionSet, union
 from keyhalt.core.refusals import Fault, Refused
@@ -86,7 +87,7 @@ class ManageRoles:
                 detail = f"{role.name!r} is a built-in role; make a copy and change that."
                 return Refused(Fault.INVALID_STATE, detail, "name")
             tx.roles.set_permissions(datasource_id, role.id, permissions)
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.ROLE, role.id))
             details = {
                 "name": role.name,
                 "before": list(self._catalogue.names(role.permissions)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import DuplicateError, NewUser
@@ -176,7 +177,7 @@ class ManageUsers:
             details = change(tx, user)
             if isinstance(details, Refused):
                 return details
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
             self._record(tx, event, acting, datasource_id, user.user_id, origin, details, epoch)
             after = tx.users.get(datasource_id, user.user_id)
             assert after is not None  # noqa: S101 - users are never removed
