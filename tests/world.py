@@ -7,7 +7,7 @@ catalogue: so the engine is shown to know no energy.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from keyhalt.core.principals import Operator, UserFacts
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.main import MainTools, application
+from keyhalt.storage.postgres import Database
+from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.usecases.manage_users import UserDraft
 
 OPERATOR = Operator("operator:test")
@@ -119,6 +121,11 @@ class World:
     others: list[Engine] = field(default_factory=list)
 
     @property
+    def form(self) -> str:
+        """How changes take effect here: guarded (SQLite) or barrier (PostgreSQL)."""
+        return "barrier" if self.options.database else "guarded"
+
+    @property
     def first_hierarchy(self) -> str:
         return self.engine.profile.hierarchies[0].name
 
@@ -186,6 +193,7 @@ class World:
         """A second process of the same environment: its own guard, memory and settings."""
         engine = open_engine(EngineOptions(**{**_fields(self.options), **changes}))
         self.others.append(engine)
+        until(engine.ready)
         return engine
 
     def close(self) -> None:
@@ -196,6 +204,18 @@ class World:
         """The denials recorded so far, oldest first."""
         return [event for event in self.events() if event.outcome == "denied"]
 
+    def dump(self) -> str:
+        """Everything that the stores hold, as text."""
+        stores = self.engine.stores
+        rows: list[str] = []
+        for metadata, engine in zip(
+            (RIGHTS, USE, SIGN_INS), (stores.rights, stores.use, stores.signins), strict=True
+        ):
+            with engine.connect() as connection:
+                for table in metadata.sorted_tables:
+                    rows.extend(map(str, connection.execute(table.select())))
+        return "\n".join(rows)
+
     def events(self) -> list[AuditEvent]:
         """Everything in the audit log, oldest first."""
         self.engine.recorder.flush()
@@ -203,21 +223,45 @@ class World:
         return [row.event for row in reversed(rows)]
 
 
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for what happens soon, and fail if it has not after so many seconds."""
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up_at, f"not within {seconds} s"
+        time.sleep(0.005)
+
+
 def _fields(options: EngineOptions) -> dict[str, Any]:
     return {name: getattr(options, name) for name in EngineOptions.__dataclass_fields__}
 
 
 def make_world(
-    folder: Path, *, environment: str = "Lab", product: str = "keyhalt", profile: str = str(ORDERS)
+    folder: Path,
+    *,
+    environment: str = "Lab",
+    product: str = "keyhalt",
+    profile: str = str(ORDERS),
+    database_url: str | None = None,
+    **changes: Any,
 ) -> World:
-    """Set up an environment with the datasource `acme`, as `keyhalt init` does."""
-    said = {"data": folder, "profile": profile, "apps": ""}
+    """Set up an environment with the datasource `acme`, as `keyhalt init` does.
+
+    `changes`: further options of its engines.
+    """
+    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
     MainTools().init(
         environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
     )
     loaded = load_profile(profile)
-    options = EngineOptions(folder=folder, profile=loaded, mac_keys_path=folder / "mac-keys.toml")
+    options = EngineOptions(
+        folder=folder,
+        profile=loaded,
+        mac_keys_path=folder / "mac-keys.toml",
+        database=Database(database_url) if database_url else None,
+        **changes,
+    )
     engine = open_engine(options)
+    until(engine.ready)
     datasource = engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     orders = Orders(AppContext(profile=loaded, folder=folder))
     return World(folder, engine, options, datasource.id, said, orders)

@@ -8,21 +8,30 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from keyhalt.cli.app import run
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, Failure
-from keyhalt.config import Settings, SettingsError, check_transport, load_profile, load_settings
+from keyhalt.config import (
+    Settings,
+    SettingsError,
+    check_stores,
+    check_transport,
+    load_profile,
+    load_settings,
+)
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import (
     Engine,
     EngineOptions,
-    NotSetUpError,
-    Stores,
+    StoreOptions,
     mac_keys_of,
     open_engine,
     set_up_of,
+    stores_of,
 )
+from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.randomness import new_request_id, new_uuid
 from keyhalt.usecases.ports import EnvironmentRow
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.storage.postgres import Database
+    from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 VERSION = version("keyhalt")
@@ -78,7 +89,7 @@ class MainTools:
     ) -> EnvironmentRow:
         settings = _settings(said)
         profile = load_profile(settings.profile)
-        stores = Stores(settings.data, create=True)
+        stores = _stores(settings, create=True)
         try:
             stores.upgrade()
             new = EnvironmentRow(environment, product, profile.name, new_uuid())
@@ -98,7 +109,7 @@ class MainTools:
         if settings.mac_keys is not None:
             raise Failure("the MAC keys are a setting here; change KEYHALT_MAC_KEYS", EXIT_CONFIG)
         with _setup_errors():
-            stores = Stores(settings.data, create=False)
+            stores = _stores(settings, create=False)
         try:
             yield mac_keys_of(stores, settings.mac_keys_path)
         finally:
@@ -106,7 +117,7 @@ class MainTools:
 
     def upgrade(self, **said: object) -> None:
         with _setup_errors():
-            stores = Stores(_settings(said).data, create=False)
+            stores = _stores(_settings(said), create=False)
         try:
             stores.upgrade()
         finally:
@@ -114,7 +125,7 @@ class MainTools:
 
     def schema_is_current(self, **said: object) -> bool:
         with _setup_errors():
-            stores = Stores(_settings(said).data, create=False)
+            stores = _stores(_settings(said), create=False)
         try:
             return stores.current()
         finally:
@@ -177,10 +188,49 @@ def _settings(said: Mapping[str, object]) -> Settings:
         raise Failure(str(error), EXIT_CONFIG) from None
 
 
+def _stores(settings: Settings, *, create: bool) -> Stores:
+    options = StoreOptions(
+        folder=settings.data,
+        database=_database(settings),
+        lease_seconds=settings.lease_seconds,
+    )
+    return stores_of(options, create=create)
+
+
+def _database(settings: Settings) -> Database | None:
+    """Raises Failure, also where the driver is not installed."""
+    try:
+        check_stores(settings)
+        if settings.database_url is None:
+            return None
+        from keyhalt.storage.postgres import Database, driver_url  # noqa: PLC0415
+
+        listen = settings.listen_url
+        database = Database(
+            url=settings.database_url.get_secret_value(),
+            listen_url=listen.get_secret_value() if listen else "",
+            pool_size=settings.database_pool,
+            statement_seconds=settings.database_statement_seconds,
+        )
+        for name, url in (("DATABASE_URL", database.url), ("LISTEN_URL", database.direct_url)):
+            try:
+                driver_url(url)
+            except ValueError as error:
+                raise SettingsError(f"setting KEYHALT_{name}: {error}") from None
+    except SettingsError as error:
+        raise Failure(str(error), EXIT_CONFIG) from None
+    if find_spec("psycopg") is None:
+        raise Failure("PostgreSQL needs its driver: pip install 'keyhalt[postgres]'", EXIT_CONFIG)
+    return database
+
+
 def _options(settings: Settings) -> EngineOptions:
     text = settings.mac_keys
     return EngineOptions(
         folder=settings.data,
+        database=_database(settings),
+        lease_seconds=settings.lease_seconds,
+        cache=settings.cache,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,

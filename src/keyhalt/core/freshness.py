@@ -45,6 +45,17 @@ class Freshness(Protocol):
         """Whether no change since `since`, up to a tag read just before, concerns `principal`."""
 
 
+class NeverFresh:
+    """Nothing counts from memory: every request asks the store."""
+
+    def tag(self) -> None:
+        return None
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        del since, principal
+        return False
+
+
 @dataclass(slots=True)
 class Entry:
     """A remembered permission. `not_after`: seconds on the verifier's own clock, or no limit.

@@ -18,3 +18,8 @@ def new_uuid() -> str:
 def new_request_id() -> str:
     """16 characters: enough to find one request in a log."""
     return os.urandom(8).hex()
+
+
+def uniform(low: float, high: float) -> float:
+    """For spreading what processes do in time; keeps no secret."""
+    return low + (high - low) * int.from_bytes(os.urandom(4)) / 2**32
