@@ -93,9 +93,11 @@ class Orders:
         del datasource_id, hierarchy
         return [Node(each, f"P{each}", f"Project {each}") for each in ids]
 
-    def load_sample(self, datasource_id: int, user_id: int) -> Mapping[str, int]:
-        del datasource_id, user_id
-        return {"projects": 1}
+    def load_sample(
+        self, datasource_id: int, user_id: int, **how: object
+    ) -> Sequence[Mapping[str, int]]:
+        del datasource_id, user_id, how
+        return [{"projects": 1}]
 
     def close(self) -> None:
         self.made.clear()

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from keyhalt.cli.app import run
-from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, Failure
+from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.config import (
     Settings,
     SettingsError,
@@ -136,13 +136,27 @@ class MainTools:
 
         return listen(host, port)
 
-    def load_sample(self, datasource_id: int, user_id: int, **said: object) -> Mapping[str, int]:
-        settings = _settings(said)
-        roots: dict[str, int] = {}
-        for app in load_apps(settings):
-            roots |= app.load_sample(datasource_id, user_id)
-            app.close()
-        return roots
+    def load_sample(
+        self,
+        datasource_id: int,
+        user_id: int,
+        *,
+        sizes: Mapping[str, int],
+        progress: Callable[[int, int], None],
+        **said: object,
+    ) -> Sequence[Mapping[str, int]]:
+        views: list[dict[str, int]] = []
+        for app in load_apps(_settings(said)):
+            try:
+                more = app.load_sample(datasource_id, user_id, sizes=sizes, progress=progress)
+            except ValueError as error:
+                raise Failure(str(error), EXIT_USAGE) from None
+            finally:
+                app.close()
+            views += [{} for _ in more[len(views) :]]
+            for index, view in enumerate(more):
+                views[index] |= view
+        return views
 
     def serve(
         self,
