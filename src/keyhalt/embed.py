@@ -64,6 +64,7 @@ class EngineOptions:
     legacy_login: bool = True
     token_lifetime: timedelta = TOKEN_LIFETIME
     memory_entries: int = MEMORY_ENTRIES
+    passwords_at_once: int = 1
 
 
 class Stores:
@@ -124,7 +125,7 @@ class Engine:
 
     @cached_property
     def passwords(self) -> Argon2Passwords:
-        return Argon2Passwords()
+        return Argon2Passwords(self.options.passwords_at_once)
 
     @cached_property
     def recorder(self) -> BatchRecorder:

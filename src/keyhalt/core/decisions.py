@@ -76,6 +76,7 @@ class Cause(enum.StrEnum):
     OTHER_ENVIRONMENT = "other_environment"
     TOO_MANY_SIGN_INS = "too_many_sign_ins"
     STORE_UNAVAILABLE = "store_unavailable"
+    SIGN_INS_BUSY = "sign_ins_busy"
 
 
 @dataclass(frozen=True, slots=True)

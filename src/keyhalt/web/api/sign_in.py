@@ -19,6 +19,7 @@ from keyhalt.web.bodies import parse_body, read_body
 if TYPE_CHECKING:
     from keyhalt.client.middleware import Receive, Scope
     from keyhalt.usecases.sign_in import SignIn
+    from keyhalt.web.lane import Lane
 
 LOGIN = "/api/v3/login"
 LOGOUT = "/api/v3/logout"
@@ -37,6 +38,7 @@ class LoginBody(BaseModel):
 @dataclass(frozen=True, slots=True)
 class SignInHandlers:
     verb: SignIn
+    lane: Lane
     build_date: str
     version: str
 
@@ -48,7 +50,7 @@ class SignInHandlers:
         request = SignInRequest(
             body.datasource, body.user_code, Secret(body.password), body.partition or ""
         )
-        signed_in = await run_in_threadpool(self.verb.sign_in, request, origin_of(scope))
+        signed_in = await self.lane.run(self.verb.sign_in, request, origin_of(scope))
         if isinstance(signed_in, Denied):
             return signed_in
         user = {"userName": signed_in.user.user_code, "fullName": signed_in.user.full_name}
