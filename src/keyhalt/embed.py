@@ -173,6 +173,7 @@ class Engine:
             tokens=SqlTokens(self.stores.signins),
             throttle=SqlThrottle(self.stores.use),
             passwords=self.passwords,
+            barrier=self.barrier,
             recorder=self.recorder,
             here=self.here,
             clock=self.clock,

@@ -93,6 +93,7 @@ def _anonymous(parts: WebParts, answers: Answers, lane: Lane) -> dict[str, ASGIA
         (sign_in.LOGIN, "POST", handlers.login, notice),
         (sign_in.LOGOUT, "POST", handlers.logout, notice),
         (sign_in.ENVIRONMENT, "GET", handlers.environment, ()),
+        (sign_in.PASSWORD, "POST", handlers.change_password, ()),
     )
     return {
         path: Anonymous(method, answer, answers, insecure_http=parts.insecure_http, more=more)
