@@ -72,6 +72,7 @@ class EngineOptions(StoreOptions):
     token_lifetime: timedelta = TOKEN_LIFETIME
     memory_entries: int = MEMORY_ENTRIES
     cache: bool = True
+    passwords_at_once: int = 1
 
 
 def stores_of(options: StoreOptions, *, create: bool) -> Stores:
@@ -121,7 +122,7 @@ class Engine:
 
     @cached_property
     def passwords(self) -> Argon2Passwords:
-        return Argon2Passwords()
+        return Argon2Passwords(self.options.passwords_at_once)
 
     @cached_property
     def recorder(self) -> BatchRecorder:
@@ -170,6 +171,7 @@ class Engine:
             tokens=SqlTokens(self.stores.signins),
             throttle=SqlThrottle(self.stores.use),
             passwords=self.passwords,
+            barrier=self.barrier,
             recorder=self.recorder,
             here=self.here,
             clock=self.clock,

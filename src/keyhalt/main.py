@@ -33,6 +33,7 @@ from keyhalt.embed import (
 )
 from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
+from keyhalt.system.passwords import at_once
 from keyhalt.system.randomness import new_request_id, new_uuid
 from keyhalt.usecases.ports import EnvironmentRow
 
@@ -253,6 +254,7 @@ def _options(settings: Settings) -> EngineOptions:
         legacy_login=settings.legacy_login,
         token_lifetime=settings.token_lifetime,
         memory_entries=settings.memory_entries,
+        passwords_at_once=at_once(settings.workers),
     )
 
 
@@ -286,6 +288,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             insecure_http=settings.insecure_http,
             build_date=BUILD_DATE,
             version=VERSION,
+            passwords_at_once=engine.options.passwords_at_once,
             on_stop=stop,
         )
     )

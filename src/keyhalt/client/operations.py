@@ -71,6 +71,8 @@ class Operation:
     also: tuple[str, ...] = ()
     deprecated_paths: Mapping[str, str] = field(default_factory=dict)
     """A replaced path to the version and operation that replaces it (`ECI-Deprecated`)."""
+    hashes: bool = False
+    """Its handler hashes a password: it waits its turn where sign-ins do (web/lane.py)."""
 
 
 @dataclass(frozen=True, slots=True)

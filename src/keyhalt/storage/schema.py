@@ -112,6 +112,8 @@ datasource = Table(
     Column("name_folded", String(200), nullable=False, unique=True),
     Column("active", Boolean, nullable=False),
     Column("created_at", Utc, nullable=False),
+    Column("password_length_min", Integer, nullable=False, default=15),
+    Column("keys_create_keys", Boolean, nullable=False, default=True),
     sqlite_autoincrement=True,
 )
 
@@ -145,10 +147,23 @@ user = Table(
     Column("password_hash", String(255)),
     Column("sign_in_generation", Integer, nullable=False),
     Column("created_at", Utc, nullable=False),
+    # `person` or `service`: an account that owns keys and never signs in.
+    Column("kind", String(16), nullable=False, default="person"),
+    # Days; 0 is never.
+    Column("password_expiration_interval", Integer, nullable=False, default=0),
+    Column("force_password_change", Boolean, nullable=False, default=False),
+    Column("strong_password", Boolean, nullable=False, default=False),
+    # Null: before passwords were dated, or there is none.
+    Column("password_changed_at", Utc),
+    Column("max_approval_amount", Integer),
+    Column("preference", JSON(none_as_null=True)),
     ForeignKeyConstraint(["datasource_id", "role_id"], ["role.datasource_id", "role.id"]),
     UniqueConstraint("datasource_id", "code_folded"),
     UniqueConstraint("datasource_id", "id"),
     Index(None, "datasource_id", "role_id"),
+    # The orders in which users are paged.
+    Index(None, "datasource_id", "full_name"),
+    Index(None, "datasource_id", "email"),
     sqlite_autoincrement=True,
 )
 
@@ -160,6 +175,33 @@ user_topmost = Table(
     Column("hierarchy", String(64), primary_key=True),
     Column("node_id", Integer, primary_key=True),
     ForeignKeyConstraint(["datasource_id", "user_id"], ["user.datasource_id", "user.id"]),
+)
+
+user_group = Table(
+    "user_group",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("datasource_id", ForeignKey("datasource.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("name_folded", String(200), nullable=False),
+    Column("description", String(255), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("datasource_id", "name_folded"),
+    UniqueConstraint("datasource_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+user_group_member = Table(
+    "user_group_member",
+    RIGHTS,
+    Column("datasource_id", Integer, primary_key=True),
+    Column("group_id", Integer, primary_key=True),
+    Column("user_id", Integer, primary_key=True),
+    ForeignKeyConstraint(
+        ["datasource_id", "group_id"], ["user_group.datasource_id", "user_group.id"]
+    ),
+    ForeignKeyConstraint(["datasource_id", "user_id"], ["user.datasource_id", "user.id"]),
+    Index(None, "datasource_id", "user_id"),
 )
 
 api_key = Table(
@@ -183,6 +225,8 @@ api_key = Table(
     Column("deleted_epoch", BigInteger),
     ForeignKeyConstraint(["datasource_id", "owner_id"], ["user.datasource_id", "user.id"]),
     Index(None, "datasource_id", "owner_id"),
+    # What a key made.
+    Index(None, "datasource_id", "made_with_kind", "made_with_id"),
     sqlite_autoincrement=True,
 )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 BUSY_SECONDS = 5.0
+UPGRADE_BUSY_SECONDS = 600.0
 VERIFY_BUSY_SECONDS = 0.25
 
 
@@ -59,11 +60,11 @@ def _in_our_words(path: Path) -> Iterator[None]:
         raise StoreUnavailableError(f"{path}: {error}") from error
 
 
-def open_engine(path: Path) -> Engine:
+def open_engine(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """An engine whose transactions begin as SQLite's own do, not as the driver guesses."""
 
     def connect() -> sqlite3.Connection:
-        return open_file(path)
+        return open_file(path, busy_seconds=busy_seconds)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     event.listen(engine, "begin", _begin)

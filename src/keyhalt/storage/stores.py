@@ -70,7 +70,12 @@ class SqliteStores:
 
     def upgrade(self) -> None:
         for name in migrate.STORES:
-            migrate.upgrade(name, engine_of(self, name))
+            path = self.folder / f"{name}.db"
+            engine = sqlite.open_engine(path, busy_seconds=sqlite.UPGRADE_BUSY_SECONDS)
+            try:
+                migrate.upgrade(name, engine)
+            finally:
+                engine.dispose()
 
     def current(self) -> bool:
         return all(migrate.is_current(name, engine_of(self, name)) for name in migrate.STORES)

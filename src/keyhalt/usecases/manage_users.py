@@ -156,7 +156,7 @@ class ManageUsers:
         password_hash = self._passwords.hash(password)
 
         def change(tx: RightsTransaction, user: UserFacts) -> dict[str, object]:
-            tx.users.set_password(datasource_id, user.user_id, password_hash)
+            tx.users.set_password(datasource_id, user.user_id, password_hash, at=self._clock.now())
             return {"code": user.user_code}
 
         return self._change(acting, datasource_id, code, origin, Event.USER_SET_PASSWORD, change)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
+    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
@@ -104,10 +105,15 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class SignInFacts:
-    """A user with what signing in needs. The generation was read with the hash."""
+    """A user with what signing in needs. The generation was read with the hash.
+
+    `policy`: what another password of theirs must be.
+    """
 
     user: UserFacts
     password_hash: str | None
+    age: PasswordAge
+    policy: PasswordPolicy
 
 
 # ------------------------------------------------------------------ rights
@@ -153,8 +159,16 @@ class UserStore(Protocol):
     def set_topmosts(
         self, datasource_id: int, user_id: int, topmosts: Mapping[str, tuple[int, ...]]
     ) -> None: ...
-    def set_password(self, datasource_id: int, user_id: int, password_hash: str) -> None:
-        """Also raises the sign-in generation."""
+    def set_password(
+        self,
+        datasource_id: int,
+        user_id: int,
+        password_hash: str,
+        *,
+        at: datetime,
+        must_change: bool | None = None,
+    ) -> None:
+        """Also raises the sign-in generation. `must_change` None leaves that as it is."""
 
     def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
         """Active users whose role has all of `permissions`."""

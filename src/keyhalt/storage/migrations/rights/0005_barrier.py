@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "rights_0005"
-down_revision = "rights_0001"
+down_revision = "rights_0002"
 branch_labels = None
 depends_on = None
 
