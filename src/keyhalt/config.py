@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=256)
+    drain_seconds: float = Field(1.0, ge=0, le=600)
     insecure_http: bool = False
     trusted_proxies: str = ""
     certificate: Path | None = None

@@ -54,6 +54,8 @@ class StoreOptions:
     folder: Path
     database: Database | None = None
     lease_seconds: float = LEASE_SECONDS
+    process: str = ""
+    """Under which name the process holds its lease; empty: a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,12 @@ def stores_of(options: StoreOptions, *, create: bool) -> Stores:
         new_id=new_uuid,
         uniform=uniform,
     )
-    return PostgresStores(options.database, machine, lease_seconds=options.lease_seconds)
+    return PostgresStores(
+        options.database,
+        machine,
+        lease_seconds=options.lease_seconds,
+        process=options.process or new_uuid(),
+    )
 
 
 class Engine:

@@ -34,8 +34,8 @@ from keyhalt.embed import (
 from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.passwords import at_once
-from keyhalt.system.randomness import new_request_id, new_uuid
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.system.randomness import new_request_id, new_uuid, process_id
+from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
 ENTRY_POINTS = "keyhalt.apps"
+_SERVE_ID = "_KEYHALT_SERVE_ID"
 
 
 def main() -> NoReturn:
@@ -61,8 +62,9 @@ def main() -> NoReturn:
 def asgi() -> ASGIApp:
     """The application of one worker process, from the settings of its environment."""
     settings = load_settings()
-    engine = open_engine(_options(settings))
-    return application(settings, engine)
+    serve_id = os.environ.get(_SERVE_ID, "")
+    engine = open_engine(_options(settings, process=process_id(serve_id, os.getpid())))
+    return _draining(application(settings, engine), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +241,14 @@ def _database(settings: Settings) -> Database | None:
     return database
 
 
-def _options(settings: Settings) -> EngineOptions:
+def _options(settings: Settings, *, process: str = "") -> EngineOptions:
     text = settings.mac_keys
     return EngineOptions(
         folder=settings.data,
         database=_database(settings),
         lease_seconds=settings.lease_seconds,
         cache=settings.cache,
+        process=process,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
@@ -301,9 +304,8 @@ def _serve(
     on_listening: Callable[[], None],
 ) -> None:
     import uvicorn  # noqa: PLC0415
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
-    from keyhalt.web.server import server_config  # noqa: PLC0415
+    from keyhalt.web.server import Supervisor, server_config  # noqa: PLC0415
 
     listener.listen(2048)
     listener.set_inheritable(True)
@@ -314,7 +316,8 @@ def _serve(
     }
     signal.signal(signal.SIGTERM, _stopped)
     if settings.workers == 1:
-        server = uvicorn.Server(server_config(application(settings, engine), **common))
+        app = _draining(application(settings, engine), settings)
+        server = uvicorn.Server(server_config(app, **common))
         on_listening()
         server.run(sockets=[listener])
         return
@@ -322,13 +325,35 @@ def _serve(
     _tell_workers(settings)
     config = server_config("keyhalt.main:asgi", factory=True, workers=settings.workers, **common)
     on_listening()
-    Multiprocess(config, sockets=[listener]).run()
+    Supervisor(config, [listener], _bury(settings)).run()
+
+
+def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
+    from keyhalt.web.draining import Draining  # noqa: PLC0415
+
+    return Draining(app, settings.drain_seconds)
 
 
 def _tell_workers(settings: Settings) -> None:
     # A worker starts from its environment; what a command's options said goes there.
-    for name in ("data", "insecure_http", "workers"):
+    for name in ("data", "insecure_http", "workers", "drain_seconds"):
         os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(settings, name))
+    os.environ[_SERVE_ID] = new_uuid()
+
+
+def _bury(settings: Settings) -> Callable[[int], None]:
+    """What the parent does for a worker that died: no change has to wait for its lease."""
+
+    def bury(pid: int) -> None:
+        stores = _stores(settings, create=False)
+        try:
+            stores.bury(process_id(os.environ[_SERVE_ID], pid))
+        except StoreUnavailableError:
+            pass  # A change waits for the lease to end, once.
+        finally:
+            stores.close()
+
+    return bury
 
 
 def _stopped(_signal: int, _frame: object) -> NoReturn:

@@ -123,6 +123,7 @@ def demo(
             on_listening=lambda: click.echo(text),
             data=Path(name),
             insecure_http=True,
+            drain_seconds=0.0,
         )
 
 

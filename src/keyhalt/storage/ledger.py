@@ -90,6 +90,12 @@ class SqlLedger:
         with self._asking() as connection:
             connection.execute(update(verifier).where(late).values(alive=False))
 
+    def bury(self, process: str) -> None:
+        """Only for a process that is known to have ended, before another can take its name."""
+        row = update(verifier).where(verifier.c.process == process).values(alive=False)
+        with self._asking() as connection:
+            connection.execute(row)
+
     def living(self) -> int:
         query = select(func.count()).select_from(verifier).where(verifier.c.alive)
         with self._asking() as connection:

@@ -43,10 +43,13 @@ class Machine:
 class PostgresStores:
     """The three stores share one database and its connections; each has writers of its own."""
 
-    def __init__(self, database: Database, machine: Machine, *, lease_seconds: float) -> None:
+    def __init__(
+        self, database: Database, machine: Machine, *, lease_seconds: float, process: str
+    ) -> None:
         self._database = database
         self._machine = machine
         self._lease_seconds = lease_seconds
+        self._process = process
         self._engine = postgres.open_engine(database)
         self.rights, self.use, self.signins = (
             self._engine.execution_options(**{postgres.LOCK: lock}) for lock in _LOCKS.values()
@@ -88,11 +91,14 @@ class PostgresStores:
             page=page,
             ledger=self._ledger(direct),
             clock=self._machine.clock,
-            process=self._machine.new_id(),
+            process=self._process,
             lease_seconds=self._lease_seconds,
         )
         keeper = Keeper(keep_lease, direct, self._machine.uniform)
         return PostgresVerifying(self._database, page, keeper)
+
+    def bury(self, process: str) -> None:
+        self._ledger(self._engine).bury(process)
 
     def close(self) -> None:
         self._engine.dispose()

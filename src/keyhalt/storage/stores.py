@@ -48,6 +48,9 @@ class Stores(Protocol):
 
     def current(self) -> bool: ...
     def barrier(self) -> Barrier: ...
+    def bury(self, process: str) -> None:
+        """Wait no longer for a process that has ended, by its name in the options."""
+
     def verifying(self) -> Verifying: ...
     def close(self) -> None: ...
 
@@ -82,6 +85,9 @@ class SqliteStores:
 
     def barrier(self) -> Guarded:
         return Guarded()
+
+    def bury(self, process: str) -> None:
+        """Nobody is waited for."""
 
     def verifying(self) -> SqliteVerifying:
         return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path))

@@ -15,6 +15,11 @@ def new_uuid() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
+def process_id(serve_id: str, pid: int) -> str:
+    """The name of worker `pid` of one `serve`, for itself and for its parent; else a new one."""
+    return str(uuid.uuid5(uuid.UUID(serve_id), str(pid))) if serve_id else new_uuid()
+
+
 def new_request_id() -> str:
     """16 characters: enough to find one request in a log."""
     return os.urandom(8).hex()
