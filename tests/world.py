@@ -243,14 +243,16 @@ def make_world(
     environment: str = "Lab",
     product: str = "keyhalt",
     profile: str = str(ORDERS),
-    database_url: str | None = None,
+    database: Database | None = None,
     **changes: Any,
 ) -> World:
     """Set up an environment with the datasource `acme`, as `keyhalt init` does.
 
     `changes`: further options of its engines.
     """
-    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
+    said: dict[str, Any] = {"data": folder, "profile": profile, "apps": ""}
+    if database is not None:
+        said |= {"database_url": database.url, "listen_url": database.listen_url or None}
     MainTools().init(
         environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
     )
@@ -259,7 +261,7 @@ def make_world(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
-        database=Database(database_url) if database_url else None,
+        database=database,
         **changes,
     )
     engine = open_engine(options)
