@@ -124,6 +124,16 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shown["Login"]["password"] == PASSWORD
         login = http.post("/api/v3/login", json=shown["Login"]).json()
         assert shape(login) == shape(shown["LoginAnswer"])
+        tree = f"/api/keyhalt/v1/keys/{created['apiKeyId']}/tree"
+        assert shape(http.get(tree, headers=headers).json()) == [shape(shown["KeyOfTree"])]
+        ended = http.post(
+            "/api/keyhalt/v1/users/1/end-keys",
+            json=shown["EndKeys"],
+            headers={"Authorization": f"Bearer {login['token']}"},
+        ).json()
+        assert shape(ended) == shape(shown["KeysEnded"])
+        _, key = world.key(world.user("other", "settings.*"))
+        headers = {"ECI-ApiKey": key}
         environment = http.get("/api/v3/environment").json()
         assert shape(environment) == shape(shown["Environment"])
         project = http.get("/api/v3/me", headers=headers).json()["project"]
@@ -132,16 +142,19 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
             for name in shown["Topmost"]
         }
         assert set(project) == names
+        changed = http.post("/api/keyhalt/v1/password", json=shown["PasswordChange"])
+        assert changed.status_code == 200
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import keys, me
+    from keyhalt.web.api import key_trees, keys, me
 
     assert WebParts.__dataclass_fields__
     needs = world.engine.profile.needs
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
+        *key_trees.operations(key_trees.KeyTreeHandlers(None, None), needs),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(world.engine.profile, [], "", "")),
     ]
     text = text_of("wire.md")

@@ -47,6 +47,7 @@ class Reason(enum.StrEnum):
     INVALID_KEY = "invalid_key"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
     PERMISSION_DENIED = "permission_denied"
+    KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
     INVALID_SIGN_IN = "invalid_sign_in"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason

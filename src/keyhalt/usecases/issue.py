@@ -84,7 +84,7 @@ class IssueKey:
         if not isinstance(acting, Operator) and acting.user_id != owner_id:
             return Denied(Reason.NOT_FOUND)
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_keys)
+            no = check_again(tx, acting, self._needs.manage_keys) or _key_of_key(tx, acting)
             key_id = no or self._add(tx, acting, datasource_id, owner_id, name, description)
             if not isinstance(key_id, int):
                 return key_id
@@ -231,3 +231,12 @@ class IssueKey:
             object_id=row.id,
             details={"name": row.name, "hint": row.hint, "owner": row.owner_code},
         )
+
+
+def _key_of_key(tx: RightsTransaction, acting: Acting) -> Denied | None:
+    """Whether a key would make a key where the datasource does not let it."""
+    if isinstance(acting, Operator) or acting.credential.kind is not CredentialKind.KEY:
+        return None
+    if tx.datasources.policy(acting.datasource_id).keys_create_keys:
+        return None
+    return Denied(Reason.KEY_CANNOT_CREATE_KEYS)

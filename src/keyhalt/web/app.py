@@ -11,7 +11,7 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import keys, me, sign_in
+from keyhalt.web.api import key_trees, keys, me, sign_in
 from keyhalt.web.front import Front
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
@@ -54,9 +54,11 @@ class WebParts:
 def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
+    tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
     me_handlers = me.MeHandlers(parts.profile, parts.apps, parts.build_date, parts.version)
     return [
         *keys.operations(key_handlers, parts.profile.needs),
+        *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
         *(operation for app in parts.apps for operation in app.operations()),
     ]

@@ -39,11 +39,11 @@ class KeyHandlers:
         rows = self.look_up.keys(
             call.principal.datasource_id, filter_text=call.query.get("filter", "")
         )
-        return rows if isinstance(rows, Refused) else Reply([_key(row) for row in rows])
+        return rows if isinstance(rows, Refused) else Reply([key_json(row) for row in rows])
 
     def get(self, call: Call) -> Reply | Denied:
         row = self.look_up.key(call.principal.datasource_id, call.ids["apiKeyId"])
-        return row if isinstance(row, Denied) else Reply(_key(row))
+        return row if isinstance(row, Denied) else Reply(key_json(row))
 
     def create(self, call: Call) -> Reply | Denied | Refused:
         """The owner is the caller; the text is in this answer and nowhere else, ever."""
@@ -57,7 +57,7 @@ class KeyHandlers:
         )
         if isinstance(issued, Denied | Refused):
             return issued
-        return Reply({"apiKey": issued.text.reveal(), **_key(issued.row)})
+        return Reply({"apiKey": issued.text.reveal(), **key_json(issued.row)})
 
     def edit(self, call: Call) -> Reply | Denied | Refused:
         row = self.issue.edit(
@@ -68,7 +68,7 @@ class KeyHandlers:
             description=call.body.description,
             origin=call.origin,
         )
-        return row if isinstance(row, Denied | Refused) else Reply(_key(row))
+        return row if isinstance(row, Denied | Refused) else Reply(key_json(row))
 
     def delete(self, call: Call) -> Reply | Denied:
         receipt = self.delete_key(
@@ -94,7 +94,8 @@ def operations(handlers: KeyHandlers, needs: Needs) -> list[Operation]:
     ]
 
 
-def _key(row: KeyRow) -> dict[str, object]:
+def key_json(row: KeyRow) -> dict[str, object]:
+    """A key as it may be shown, ever."""
     return {
         "apiKeyId": row.id,
         "apiKeyName": row.name,
