@@ -139,6 +139,16 @@ class MainTools:
 
         return listen(host, port)
 
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        apps = load_apps(_settings(said))
+        try:
+            return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
+        finally:
+            for app in apps:
+                app.close()
+
     def load_sample(
         self,
         datasource_id: int,

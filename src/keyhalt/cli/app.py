@@ -31,6 +31,7 @@ COMMANDS = {
     "role": ("role",),
     "datasource": ("datasource",),
     "audit": ("audit",),
+    "explain": ("explain",),
     "mac-key": ("mac_key",),
 }
 

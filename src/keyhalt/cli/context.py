@@ -90,6 +90,11 @@ class Tools(Protocol):
         on_listening: Callable[[], None] | None = None,
         **said: object,
     ) -> None: ...
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        """Whether an app behind the keys has `node` at or below `ancestor`, now."""
+
     def load_sample(
         self,
         datasource_id: int,

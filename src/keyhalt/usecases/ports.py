@@ -144,6 +144,9 @@ class KeyStore(Protocol):
         mac: bytes,
     ) -> None: ...
     def get(self, datasource_id: int, key_id: int) -> KeyRow | None: ...
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about the key would be made from."""
+
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
