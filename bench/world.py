@@ -12,7 +12,7 @@ from keyhalt.core.principals import Operator
 from keyhalt.core.secrets import digest_of
 from keyhalt.embed import Engine, EngineOptions, Stores, mac_keys_of, open_engine, set_up_of
 from keyhalt.storage.sqlite import open_file
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 from keyhalt.usecases.ports import EnvironmentRow
 
 OPERATOR = Operator("bench")

@@ -23,7 +23,7 @@ from keyhalt.core.principals import Operator, UserFacts
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.main import MainTools, application
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 OPERATOR = Operator("operator:test")
 ORIGIN = Origin(request_id="", source="test", operation="test")
@@ -138,8 +138,9 @@ class World:
             full_name=changes.get("full_name", code.title()),
             email=f"{code}@example.org",
             role=f"{code} only",
-            password=Secret(PASSWORD),
+            password=None if changes.get("service") else Secret(PASSWORD),
             topmosts={self.first_hierarchy: (top,)} if top else {},
+            service=changes.get("service", False),
         )
         user = self.engine.manage_users.create(OPERATOR, self.datasource_id, draft, ORIGIN)
         assert isinstance(user, UserFacts), user

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import key_in_query
+from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
 from keyhalt.core.freshness import Memory
 from keyhalt.storage import migrate, sqlite
@@ -23,8 +24,10 @@ from keyhalt.system.clock import SystemClock
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness
+from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
+from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
@@ -32,6 +35,7 @@ from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
+from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
 
 if TYPE_CHECKING:
@@ -112,6 +116,7 @@ class Engine:
         self.randomness = SystemRandomness()
         self.rights = SqlRights(stores.rights)
         self.barrier = Guarded()
+        self.trees = Trees()
         self.here = Here(
             environment=environment.name,
             product=environment.product,
@@ -184,19 +189,32 @@ class Engine:
         return set_up_of(self.stores, self.profile)
 
     @cached_property
+    def covering(self) -> Covering:
+        return Covering(self.trees, self.profile.catalogue)
+
+    @cached_property
     def manage_users(self) -> ManageUsers:
         return ManageUsers(
-            rights=self.rights, passwords=self.passwords, barrier=self.barrier, clock=self.clock
+            rights=self.rights,
+            passwords=self.passwords,
+            barrier=self.barrier,
+            clock=self.clock,
+            rules=UserRules(self.profile.needs, self.covering),
         )
 
     @cached_property
     def manage_roles(self) -> ManageRoles:
         return ManageRoles(
             rights=self.rights,
-            catalogue=self.profile.catalogue,
+            needs=self.profile.needs,
+            covering=self.covering,
             barrier=self.barrier,
             clock=self.clock,
         )
+
+    @cached_property
+    def manage_groups(self) -> ManageGroups:
+        return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:

@@ -200,6 +200,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
+    engine.trees.apps = apps
 
     def stop() -> None:
         for app in apps:

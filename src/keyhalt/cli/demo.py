@@ -18,7 +18,7 @@ from keyhalt.cli.output import say
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +138,7 @@ def _fill(verbs: Verbs, folder: Path) -> DatasourceRow:
         grants=INTEGRATION_GRANTS,
         origin=origin(),
     )
-    if isinstance(role, Refused):
+    if isinstance(role, Denied | Refused):
         fail(role)
     roots: Mapping[str, int] = {}
     for person in people(verbs.profile.administrator_role):

@@ -68,7 +68,7 @@ def create(
         made = verbs.manage_roles.create(
             operator(), place.id, name=name, description=description, grants=grants, origin=origin()
         )
-        if isinstance(made, Refused):
+        if isinstance(made, Denied | Refused):
             fail(made)
         show_one(_whole(verbs, made), output)
 

@@ -27,7 +27,8 @@ from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Refused
-from keyhalt.usecases.manage_users import Changed, UserDraft
+from keyhalt.usecases.manage_users import Changed
+from keyhalt.usecases.people import UserDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

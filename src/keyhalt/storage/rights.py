@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
+from keyhalt.storage.groups import SqlGroups
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.roles import SqlRoles
 from keyhalt.storage.schema import auth_epoch
@@ -30,6 +31,7 @@ class SqlTransaction:
         self.keys = SqlKeys(connection)
         self.users = SqlUsers(connection)
         self.roles = SqlRoles(connection)
+        self.groups = SqlGroups(connection)
         self.datasources = SqlDatasources(connection)
 
     def record(self, event: AuditEvent) -> None:
