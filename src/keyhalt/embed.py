@@ -14,12 +14,14 @@ from keyhalt.core.decisions import Here
 from keyhalt.core.freshness import Memory
 from keyhalt.storage import migrate, sqlite
 from keyhalt.storage.audit import SqlAuditReader
+from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.reader import SqliteReader
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.rights import Guarded, SqlRights
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.system.clock import SystemClock
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
@@ -27,6 +29,7 @@ from keyhalt.system.randomness import SystemRandomness
 from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
+from keyhalt.usecases.look_up_users import LookUpUsers
 from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
@@ -160,6 +163,7 @@ class Engine:
             rights=self.rights,
             here=self.here,
             needs=self.profile.needs,
+            covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,
         )
@@ -226,6 +230,16 @@ class Engine:
             rights=self.rights,
             audit=SqlAuditReader(self.stores.rights, self.stores.use),
             key_fields=KEY_FIELDS,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def look_up_users(self) -> LookUpUsers:
+        return LookUpUsers(
+            rights=self.rights,
+            catalogue=self.profile.catalogue,
+            user_fields=USER_FIELDS,
+            group_fields=GROUP_FIELDS,
             clock=self.clock,
         )
 
