@@ -212,13 +212,28 @@ def make_world(
     folder: Path, *, environment: str = "Lab", product: str = "keyhalt", profile: str = str(ORDERS)
 ) -> World:
     """Set up an environment with the datasource `acme`, as `keyhalt init` does."""
-    said = {"data": folder, "profile": profile, "apps": ""}
     MainTools().init(
-        environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
+        environment=environment,
+        product=product,
+        acting=OPERATOR,
+        origin=ORIGIN,
+        **_said(folder, profile),
     )
+    world = open_world(folder, profile=profile)
+    datasource = world.engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
+    assert datasource.id == world.datasource_id
+    return world
+
+
+def open_world(folder: Path, *, profile: str = str(ORDERS)) -> World:
+    """What `make_world` made in this folder, or in the one that it is a copy of."""
     loaded = load_profile(profile)
     options = EngineOptions(folder=folder, profile=loaded, mac_keys_path=folder / "mac-keys.toml")
-    engine = open_engine(options)
-    datasource = engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     orders = Orders(AppContext(profile=loaded, folder=folder))
-    return World(folder, engine, options, datasource.id, said, orders)
+    engine = open_engine(options)
+    engine.trees.apps = (orders,)
+    return World(folder, engine, options, 1, _said(folder, profile), orders)
+
+
+def _said(folder: Path, profile: str) -> dict[str, Any]:
+    return {"data": folder, "profile": profile, "apps": ""}

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from keyhalt.core.decisions import Denied
 from keyhalt.core.principals import Credential, CredentialKind, UserFacts, principal_of
 from keyhalt.core.refusals import Refused
-from keyhalt.embed import open_engine
 from keyhalt.usecases.people import RoleEdit, UserDraft, UserEdit
-from tests.world import OPERATOR, ORIGIN, World, make_world
+from tests.world import OPERATOR, ORIGIN, World, make_world, open_world
 
 USERS, ROLES = "usersAndUserGroups.manage", "roles.manage"
 GRANTS = (USERS, ROLES, "applicationSettings.manage", "meters.view", "meters.edit")
@@ -67,7 +66,7 @@ def template() -> Iterator[Path]:
 
 @given(calls)
 @settings(
-    max_examples=50,
+    max_examples=40,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -77,7 +76,7 @@ def test_nobody_ever_gains_what_the_caller_had_not(template: Path, sequence: lis
     with tempfile.TemporaryDirectory(dir=template.parent) as name:
         folder = Path(name) / "data"
         shutil.copytree(template, folder)
-        world = opened(folder)
+        world = open_world(folder, profile="energycap")
         try:
             for call in sequence:
                 before = everybodys_rights(world)
@@ -89,20 +88,6 @@ def test_nobody_ever_gains_what_the_caller_had_not(template: Path, sequence: lis
                     assert gained <= before.get(actor, frozenset()), (call, user_id)
         finally:
             world.close()
-
-
-def opened(folder: Path) -> World:
-    from keyhalt import AppContext
-    from keyhalt.config import load_profile
-    from keyhalt.embed import EngineOptions
-    from tests.world import Orders
-
-    profile = load_profile("energycap")
-    options = EngineOptions(folder=folder, profile=profile, mac_keys_path=folder / "mac-keys.toml")
-    orders = Orders(AppContext(profile=profile, folder=folder))
-    engine = open_engine(options)
-    engine.trees.apps = (orders,)
-    return World(folder, engine, options, 1, {}, orders)
 
 
 def everybodys_rights(world: World) -> dict[int, Rights]:
