@@ -28,6 +28,7 @@ COMMANDS = {
     "key": ("identify", "key"),
     "user": ("user", "user"),
     "role": ("role", "role"),
+    "group": ("group", "group"),
     "datasource": ("datasource", "datasource"),
     "audit": ("audit", "audit"),
     "mac-key": ("mac_key", "mac_key"),
