@@ -55,7 +55,8 @@ class LookUpUsers:
         if isinstance(ordered, Refused):
             return ordered
         with self._rights.look() as tx:
-            fields = {**self._user_fields, **self._fields_by_permission(tx, datasource_id)}
+            fields = {**self._user_fields}
+            fields |= self._fields_by_permission(tx, datasource_id, filter_text)
             where = self._where(filter_text, fields)
             if isinstance(where, Refused):
                 return where
@@ -106,11 +107,12 @@ class LookUpUsers:
         return filters.compile_filter(text, fields, now=self._clock.now())
 
     def _fields_by_permission(
-        self, tx: RightsTransaction, datasource_id: int
+        self, tx: RightsTransaction, datasource_id: int, filter_text: str
     ) -> Mapping[str, Field]:
-        fields = {}
+        fields: dict[str, Field] = {}
         for name, (permission, level) in _BY_PERMISSION.items():
-            if permission in self._catalogue.by_name:
+            asked = name.lower() in filter_text.lower()
+            if asked and permission in self._catalogue.by_name:
                 bits = self._catalogue.need(permission, level).bits
                 roles = tx.roles.list(datasource_id)
                 ids = [str(role.id) for role in roles if covers(role.permissions, bits)]

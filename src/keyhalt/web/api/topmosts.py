@@ -21,16 +21,19 @@ def topmosts_json(
     trees: Trees,
     hierarchies: Sequence[Hierarchy],
     datasource_id: int,
-    everyones: Sequence[Mapping[str, Sequence[int]]],
+    everyones: Sequence[Mapping[str, tuple[int, ...]]],
 ) -> list[dict[str, object]]:
     """For each user's topmosts, the object of each hierarchy. One question a hierarchy and app."""
     bodies: list[dict[str, object]] = [{} for _ in everyones]
     for hierarchy in hierarchies:
         wanted = [number for each in everyones for number in each.get(hierarchy.name, ())]
         nodes = trees.describe(datasource_id, hierarchy.name, wanted)
+        made: dict[tuple[int, ...], dict[str, object] | None] = {}  # many users have the same
         for body, topmosts in zip(bodies, everyones, strict=True):
             ids = topmosts.get(hierarchy.name, ())
-            body[hierarchy.wire] = _topmost(hierarchy, [nodes[number] for number in ids])
+            if ids not in made:
+                made[ids] = _topmost(hierarchy, [nodes[number] for number in ids])
+            body[hierarchy.wire] = made[ids]
     return bodies
 
 
