@@ -101,9 +101,9 @@ def first_seen(engine: Engine, texts: list[bytes]) -> tuple[list[float], int]:
             assert isinstance(await engine.verify.verify(presented), Allowed)
             times.append((time.perf_counter_ns() - start) / 1000)
 
-    engine.reader._rights.set_trace_callback(statements.append)  # noqa: SLF001
+    engine.verifying.reader._rights.set_trace_callback(statements.append)  # noqa: SLF001
     asyncio.run(ask())
-    engine.reader._rights.set_trace_callback(None)  # noqa: SLF001
+    engine.verifying.reader._rights.set_trace_callback(None)  # noqa: SLF001
     return times, len(statements)
 
 

@@ -10,8 +10,9 @@ from keyhalt.core import keytext
 from keyhalt.core.audit import Origin
 from keyhalt.core.principals import Operator
 from keyhalt.core.secrets import digest_of
-from keyhalt.embed import Engine, EngineOptions, Stores, mac_keys_of, open_engine, set_up_of
+from keyhalt.embed import Engine, EngineOptions, mac_keys_of, open_engine, set_up_of
 from keyhalt.storage.sqlite import open_file
+from keyhalt.storage.stores import SqliteStores
 from keyhalt.usecases.people import UserDraft
 from keyhalt.usecases.ports import EnvironmentRow
 
@@ -29,7 +30,7 @@ def make_engine(folder: Path, memory_entries: int, owners: int = OWNERS) -> Engi
         mac_keys_path=folder / "mac-keys.toml",
         memory_entries=memory_entries,
     )
-    stores = Stores(folder, create=True)
+    stores = SqliteStores(folder, create=True)
     stores.upgrade()
     row = EnvironmentRow("Bench", "keyhalt", profile.name, "bench")
     set_up_of(stores, profile).environment(OPERATOR, row, ORIGIN)

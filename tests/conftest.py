@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from tests.postgres import Server, postgres_server
 from tests.world import World, make_world
 
 
@@ -21,10 +22,48 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="where the stores of tests lie that run on either",
+    )
+
+
+@pytest.fixture(scope="session")
+def any_postgres() -> Iterator[Server | str]:
+    with postgres_server() as server:
+        yield server
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def postgres(any_postgres: Server | str) -> Server:
+    """A PostgreSQL server, or the test is skipped and says why."""
+    if isinstance(any_postgres, str):
+        pytest.skip(any_postgres)
+    return any_postgres
+
+
+@pytest.fixture
+def database_url(postgres: Server) -> Iterator[str]:
+    """A new, empty database."""
+    url = postgres.create()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> str:
+    """Where the world lies: sqlite or postgresql."""
+    return str(request.config.getoption("--store"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Iterator[World]:
     """An environment on the tiny catalogue of orders and projects."""
-    made = make_world(tmp_path / "data")
+    url = request.getfixturevalue("database_url") if store == "postgresql" else None
+    made = make_world(tmp_path / "data", database_url=url)
     yield made
     made.close()
 

@@ -7,7 +7,7 @@ catalogue: so the engine is shown to know no energy.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from keyhalt.core.principals import Operator, UserFacts
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.main import MainTools, application
+from keyhalt.storage.postgres import Database
+from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.usecases.people import UserDraft
 
 OPERATOR = Operator("operator:test")
@@ -91,9 +93,11 @@ class Orders:
         del datasource_id, hierarchy
         return [Node(each, f"P{each}", f"Project {each}") for each in ids]
 
-    def load_sample(self, datasource_id: int, user_id: int) -> Mapping[str, int]:
-        del datasource_id, user_id
-        return {"projects": 1}
+    def load_sample(
+        self, datasource_id: int, user_id: int, **how: object
+    ) -> Sequence[Mapping[str, int]]:
+        del datasource_id, user_id, how
+        return [{"projects": 1}]
 
     def close(self) -> None:
         self.made.clear()
@@ -117,6 +121,11 @@ class World:
     settings: Mapping[str, object]
     orders: Orders
     others: list[Engine] = field(default_factory=list)
+
+    @property
+    def form(self) -> str:
+        """How changes take effect here: guarded (SQLite) or barrier (PostgreSQL)."""
+        return "barrier" if self.options.database else "guarded"
 
     @property
     def first_hierarchy(self) -> str:
@@ -187,6 +196,7 @@ class World:
         """A second process of the same environment: its own guard, memory and settings."""
         engine = open_engine(EngineOptions(**{**_fields(self.options), **changes}))
         self.others.append(engine)
+        until(engine.ready)
         return engine
 
     def close(self) -> None:
@@ -197,6 +207,18 @@ class World:
         """The denials recorded so far, oldest first."""
         return [event for event in self.events() if event.outcome == "denied"]
 
+    def dump(self) -> str:
+        """Everything that the stores hold, as text."""
+        stores = self.engine.stores
+        rows: list[str] = []
+        for metadata, engine in zip(
+            (RIGHTS, USE, SIGN_INS), (stores.rights, stores.use, stores.signins), strict=True
+        ):
+            with engine.connect() as connection:
+                for table in metadata.sorted_tables:
+                    rows.extend(map(str, connection.execute(table.select())))
+        return "\n".join(rows)
+
     def events(self) -> list[AuditEvent]:
         """Everything in the audit log, oldest first."""
         self.engine.recorder.flush()
@@ -204,36 +226,56 @@ class World:
         return [row.event for row in reversed(rows)]
 
 
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for what happens soon, and fail if it has not after so many seconds."""
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up_at, f"not within {seconds} s"
+        time.sleep(0.005)
+
+
 def _fields(options: EngineOptions) -> dict[str, Any]:
     return {name: getattr(options, name) for name in EngineOptions.__dataclass_fields__}
 
 
 def make_world(
-    folder: Path, *, environment: str = "Lab", product: str = "keyhalt", profile: str = str(ORDERS)
+    folder: Path,
+    *,
+    environment: str = "Lab",
+    product: str = "keyhalt",
+    profile: str = str(ORDERS),
+    database_url: str | None = None,
+    **changes: Any,
 ) -> World:
-    """Set up an environment with the datasource `acme`, as `keyhalt init` does."""
+    """Set up an environment with the datasource `acme`, as `keyhalt init` does.
+
+    `changes`: further options of its engines.
+    """
+    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
     MainTools().init(
-        environment=environment,
-        product=product,
-        acting=OPERATOR,
-        origin=ORIGIN,
-        **_said(folder, profile),
+        environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
     )
-    world = open_world(folder, profile=profile)
+    world = open_world(folder, profile=profile, database_url=database_url, **changes)
     datasource = world.engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     assert datasource.id == world.datasource_id
     return world
 
 
-def open_world(folder: Path, *, profile: str = str(ORDERS)) -> World:
+def open_world(
+    folder: Path, *, profile: str = str(ORDERS), database_url: str | None = None, **changes: Any
+) -> World:
     """What `make_world` made in this folder, or in the one that it is a copy of."""
     loaded = load_profile(profile)
-    options = EngineOptions(folder=folder, profile=loaded, mac_keys_path=folder / "mac-keys.toml")
-    orders = Orders(AppContext(profile=loaded, folder=folder))
+    options = EngineOptions(
+        folder=folder,
+        profile=loaded,
+        mac_keys_path=folder / "mac-keys.toml",
+        database=Database(database_url) if database_url else None,
+        **changes,
+    )
     engine = open_engine(options)
+    until(engine.ready)
+    orders = Orders(AppContext(profile=loaded, folder=folder))
     engine.trees.apps = (orders,)
-    return World(folder, engine, options, 1, _said(folder, profile), orders)
-
-
-def _said(folder: Path, profile: str) -> dict[str, Any]:
-    return {"data": folder, "profile": profile, "apps": ""}
+    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
+    return World(folder, engine, options, 1, said, orders)

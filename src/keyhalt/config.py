@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -37,6 +38,13 @@ class Settings(BaseSettings):
     )
 
     data: Path = Path("keyhalt-data")
+    database_url: SecretStr | None = None
+    listen_url: SecretStr | None = None
+    database_pool: int = Field(10, ge=2, le=1000)
+    database_statement_seconds: float = Field(5.0, ge=0.1, le=60)
+    database_failover: Literal["none", "automatic"] = "none"
+    lease_seconds: float = Field(10.0, ge=1, le=120)
+    cache: bool = True
     mac_keys_file: Path | None = None
     mac_keys: SecretStr | None = None
     profile: str = "energycap"
@@ -46,6 +54,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=256)
+    drain_seconds: float = Field(1.0, ge=0, le=600)
     insecure_http: bool = False
     trusted_proxies: str = ""
     certificate: Path | None = None
@@ -110,6 +119,18 @@ def load_settings(**said: object) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(step) for step in first["loc"])
         raise SettingsError(f"setting {PREFIX}{name.upper()}: {first['msg']}") from None
+
+
+def check_stores(settings: Settings) -> None:
+    """Refuse what would break the promise, before anything is opened."""
+    if settings.listen_url is not None and settings.database_url is None:
+        raise SettingsError(f"{PREFIX}LISTEN_URL needs {PREFIX}DATABASE_URL")
+    if settings.database_failover == "automatic":
+        raise SettingsError(
+            f"{PREFIX}DATABASE_FAILOVER=automatic is not supported: a primary that was replaced"
+            " may still answer, and what an asynchronous standby never received comes back with"
+            " it. Run one primary, and fail over by hand, with Keyhalt stopped"
+        )
 
 
 def check_transport(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -11,21 +12,20 @@ from typing import TYPE_CHECKING
 from keyhalt.client.credentials import key_in_query
 from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
-from keyhalt.core.freshness import Memory
-from keyhalt.storage import migrate, sqlite
+from keyhalt.core.freshness import Memory, NeverFresh
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
-from keyhalt.storage.reader import SqliteReader
 from keyhalt.storage.recorder import BatchRecorder
-from keyhalt.storage.rights import Guarded, SqlRights
+from keyhalt.storage.rights import SqlRights
+from keyhalt.storage.stores import NotSetUpError, SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.user_lists import USER_FIELDS
-from keyhalt.system.clock import SystemClock
+from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
-from keyhalt.system.randomness import SystemRandomness
+from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
@@ -34,7 +34,6 @@ from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
-from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
@@ -44,25 +43,35 @@ from keyhalt.usecases.verify import Verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import sqlalchemy
-
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
+    from keyhalt.storage.postgres import Database
+    from keyhalt.storage.stores import Stores, Verifying
     from keyhalt.usecases.ports import EnvironmentRow
 
 MEMORY_ENTRIES = 200_000
 TOKEN_LIFETIME = timedelta(hours=24)
+LEASE_SECONDS = 10.0
 
 
-class NotSetUpError(Exception):
-    """The folder holds no environment yet; the text says what to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine is built from. `mac_keys` set: keys from a setting instead of the file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """Where the stores are: in `database`, or in files in `folder`."""
 
     folder: Path
+    database: Database | None = None
+    lease_seconds: float = LEASE_SECONDS
+    process: str = ""
+    """Under which name the process holds its lease; empty: a new one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions(StoreOptions):
+    """What an engine is built from. `mac_keys` set: keys from a setting instead of the file.
+
+    `cache` off: every request asks the store, for machines whose clocks stand still at times.
+    """
+
     profile: Profile
     mac_keys_path: Path
     mac_keys: MacKeys | None = field(default=None, repr=False)
@@ -71,37 +80,33 @@ class EngineOptions:
     legacy_login: bool = True
     token_lifetime: timedelta = TOKEN_LIFETIME
     memory_entries: int = MEMORY_ENTRIES
+    cache: bool = True
+    passwords_at_once: int = 1
 
 
-class Stores:
-    """The three files in one folder, brought to this version's schema when opened."""
+def stores_of(options: StoreOptions, *, create: bool) -> Stores:
+    """Open the stores; with `create`, make the files that are missing.
 
-    def __init__(self, folder: Path, *, create: bool) -> None:
-        self.folder = folder
-        paths = {name: folder / f"{name}.db" for name in migrate.STORES}
-        for path in paths.values():
-            if create:
-                sqlite.create_file(path)
-            elif not path.exists():
-                raise NotSetUpError(
-                    f"there is no {path}; run 'keyhalt init' or 'keyhalt db upgrade'"
-                )
-        self.rights_path, self.signins_path = paths["rights"], paths["signins"]
-        self.rights, self.use, self.signins = (sqlite.open_engine(p) for p in paths.values())
+    Raises NotSetUpError or StoreUnavailableError.
+    """
+    if options.database is None:
+        return SqliteStores(options.folder, create=create)
+    # Only here, so that who uses SQLite need not have the driver of PostgreSQL.
+    from keyhalt.storage.postgres_stores import Machine, PostgresStores  # noqa: PLC0415
 
-    def upgrade(self) -> None:
-        for name in migrate.STORES:
-            migrate.upgrade(name, self.engine(name))
-
-    def current(self) -> bool:
-        return all(migrate.is_current(name, self.engine(name)) for name in migrate.STORES)
-
-    def engine(self, name: str) -> sqlalchemy.Engine:
-        return {"rights": self.rights, "use": self.use, "signins": self.signins}[name]
-
-    def close(self) -> None:
-        for engine in (self.rights, self.use, self.signins):
-            engine.dispose()
+    machine = Machine(
+        clock=boottime,
+        sleep=time.sleep,
+        now=SystemClock().now,
+        new_id=new_uuid,
+        uniform=uniform,
+    )
+    return PostgresStores(
+        options.database,
+        machine,
+        lease_seconds=options.lease_seconds,
+        process=options.process or new_uuid(),
+    )
 
 
 class Engine:
@@ -118,7 +123,7 @@ class Engine:
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
         self.rights = SqlRights(stores.rights)
-        self.barrier = Guarded()
+        self.barrier = stores.barrier()
         self.trees = Trees()
         self.here = Here(
             environment=environment.name,
@@ -132,7 +137,7 @@ class Engine:
 
     @cached_property
     def passwords(self) -> Argon2Passwords:
-        return Argon2Passwords()
+        return Argon2Passwords(self.options.passwords_at_once)
 
     @cached_property
     def recorder(self) -> BatchRecorder:
@@ -141,16 +146,17 @@ class Engine:
         return recorder
 
     @cached_property
-    def reader(self) -> SqliteReader:
-        reader = SqliteReader(self.stores.rights_path, self.stores.signins_path)
-        self._closing.append(reader.close)
-        return reader
+    def verifying(self) -> Verifying:
+        verifying = self.stores.verifying()
+        self._closing.append(verifying.close)
+        return verifying
 
     @cached_property
     def verify(self) -> Verify:
         return Verify(
-            reader=self.reader,
+            reader=self.verifying.reader,
             memory=Memory(self.options.memory_entries),
+            freshness=self.verifying.freshness if self.options.cache else NeverFresh(),
             here=self.here,
             recorder=self.recorder,
             clock=self.clock,
@@ -181,6 +187,7 @@ class Engine:
             tokens=SqlTokens(self.stores.signins),
             throttle=SqlThrottle(self.stores.use),
             passwords=self.passwords,
+            barrier=self.barrier,
             recorder=self.recorder,
             here=self.here,
             clock=self.clock,
@@ -245,11 +252,7 @@ class Engine:
 
     def ready(self) -> bool:
         """Whether the store can be asked, now."""
-        try:
-            self.reader.tag()
-        except StoreUnavailableError:
-            return False
-        return True
+        return self.verifying.ready()
 
     def close(self) -> None:
         """Write what is queued and let go of the files."""
@@ -263,13 +266,13 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
 
     Raises NotSetUpError, MacKeysError or StoreUnavailableError.
     """
-    stores = Stores(options.folder, create=False)
+    stores = stores_of(options, create=False)
     try:
         if upgrade:
             stores.upgrade()
         elif not stores.current():
             raise NotSetUpError(  # noqa: TRY301
-                f"{options.folder} has the schema of another version; run 'keyhalt db upgrade'"
+                f"{where(options)} has the schema of another version; run 'keyhalt db upgrade'"
             )
         return Engine(stores, options, _environment_of(stores, options))
     except BaseException:
@@ -277,11 +280,16 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
         raise
 
 
+def where(options: StoreOptions) -> str:
+    """The place of the stores in words, without a password."""
+    return str(options.folder) if options.database is None else "the database"
+
+
 def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:
     with SqlRights(stores.rights).look() as tx:
         environment = tx.datasources.environment()
     if environment is None:
-        raise NotSetUpError(f"{options.folder} holds no environment yet; run 'keyhalt init'")
+        raise NotSetUpError(f"{where(options)} holds no environment yet; run 'keyhalt init'")
     if environment.profile != options.profile.name:
         raise NotSetUpError(
             f"this environment was set up with the profile {environment.profile!r},"
@@ -292,7 +300,7 @@ def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:
 
 def set_up_of(stores: Stores, profile: Profile) -> SetUp:
     rights = SqlRights(stores.rights)
-    return SetUp(rights=rights, profile=profile, barrier=Guarded(), clock=SystemClock())
+    return SetUp(rights=rights, profile=profile, barrier=stores.barrier(), clock=SystemClock())
 
 
 def mac_keys_of(stores: Stores, path: Path) -> ManageMacKeys:

@@ -8,24 +8,34 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from keyhalt.cli.app import run
-from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, Failure
-from keyhalt.config import Settings, SettingsError, check_transport, load_profile, load_settings
+from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
+from keyhalt.config import (
+    Settings,
+    SettingsError,
+    check_stores,
+    check_transport,
+    load_profile,
+    load_settings,
+)
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import (
     Engine,
     EngineOptions,
-    NotSetUpError,
-    Stores,
+    StoreOptions,
     mac_keys_of,
     open_engine,
     set_up_of,
+    stores_of,
 )
+from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
-from keyhalt.system.randomness import new_request_id, new_uuid
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.system.passwords import at_once
+from keyhalt.system.randomness import new_request_id, new_uuid, process_id
+from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
 
 if TYPE_CHECKING:
     import socket
@@ -35,11 +45,14 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.storage.postgres import Database
+    from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
 ENTRY_POINTS = "keyhalt.apps"
+_SERVE_ID = "_KEYHALT_SERVE_ID"
 
 
 def main() -> NoReturn:
@@ -49,8 +62,9 @@ def main() -> NoReturn:
 def asgi() -> ASGIApp:
     """The application of one worker process, from the settings of its environment."""
     settings = load_settings()
-    engine = open_engine(_options(settings))
-    return application(settings, engine)
+    serve_id = os.environ.get(_SERVE_ID, "")
+    engine = open_engine(_options(settings, process=process_id(serve_id, os.getpid())))
+    return _draining(application(settings, engine), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ class MainTools:
     ) -> EnvironmentRow:
         settings = _settings(said)
         profile = load_profile(settings.profile)
-        stores = Stores(settings.data, create=True)
+        stores = _stores(settings, create=True)
         try:
             stores.upgrade()
             new = EnvironmentRow(environment, product, profile.name, new_uuid())
@@ -98,7 +112,7 @@ class MainTools:
         if settings.mac_keys is not None:
             raise Failure("the MAC keys are a setting here; change KEYHALT_MAC_KEYS", EXIT_CONFIG)
         with _setup_errors():
-            stores = Stores(settings.data, create=False)
+            stores = _stores(settings, create=False)
         try:
             yield mac_keys_of(stores, settings.mac_keys_path)
         finally:
@@ -106,7 +120,7 @@ class MainTools:
 
     def upgrade(self, **said: object) -> None:
         with _setup_errors():
-            stores = Stores(_settings(said).data, create=False)
+            stores = _stores(_settings(said), create=False)
         try:
             stores.upgrade()
         finally:
@@ -114,7 +128,7 @@ class MainTools:
 
     def schema_is_current(self, **said: object) -> bool:
         with _setup_errors():
-            stores = Stores(_settings(said).data, create=False)
+            stores = _stores(_settings(said), create=False)
         try:
             return stores.current()
         finally:
@@ -125,13 +139,27 @@ class MainTools:
 
         return listen(host, port)
 
-    def load_sample(self, datasource_id: int, user_id: int, **said: object) -> Mapping[str, int]:
-        settings = _settings(said)
-        roots: dict[str, int] = {}
-        for app in load_apps(settings):
-            roots |= app.load_sample(datasource_id, user_id)
-            app.close()
-        return roots
+    def load_sample(
+        self,
+        datasource_id: int,
+        user_id: int,
+        *,
+        sizes: Mapping[str, int],
+        progress: Callable[[int, int], None],
+        **said: object,
+    ) -> Sequence[Mapping[str, int]]:
+        views: list[dict[str, int]] = []
+        for app in load_apps(_settings(said)):
+            try:
+                more = app.load_sample(datasource_id, user_id, sizes=sizes, progress=progress)
+            except ValueError as error:
+                raise Failure(str(error), EXIT_USAGE) from None
+            finally:
+                app.close()
+            views += [{} for _ in more[len(views) :]]
+            for index, view in enumerate(more):
+                views[index] |= view
+        return views
 
     def serve(
         self,
@@ -177,10 +205,50 @@ def _settings(said: Mapping[str, object]) -> Settings:
         raise Failure(str(error), EXIT_CONFIG) from None
 
 
-def _options(settings: Settings) -> EngineOptions:
+def _stores(settings: Settings, *, create: bool) -> Stores:
+    options = StoreOptions(
+        folder=settings.data,
+        database=_database(settings),
+        lease_seconds=settings.lease_seconds,
+    )
+    return stores_of(options, create=create)
+
+
+def _database(settings: Settings) -> Database | None:
+    """Raises Failure, also where the driver is not installed."""
+    try:
+        check_stores(settings)
+        if settings.database_url is None:
+            return None
+        from keyhalt.storage.postgres import Database, driver_url  # noqa: PLC0415
+
+        listen = settings.listen_url
+        database = Database(
+            url=settings.database_url.get_secret_value(),
+            listen_url=listen.get_secret_value() if listen else "",
+            pool_size=settings.database_pool,
+            statement_seconds=settings.database_statement_seconds,
+        )
+        for name, url in (("DATABASE_URL", database.url), ("LISTEN_URL", database.direct_url)):
+            try:
+                driver_url(url)
+            except ValueError as error:
+                raise SettingsError(f"setting KEYHALT_{name}: {error}") from None
+    except SettingsError as error:
+        raise Failure(str(error), EXIT_CONFIG) from None
+    if find_spec("psycopg") is None:
+        raise Failure("PostgreSQL needs its driver: pip install 'keyhalt[postgres]'", EXIT_CONFIG)
+    return database
+
+
+def _options(settings: Settings, *, process: str = "") -> EngineOptions:
     text = settings.mac_keys
     return EngineOptions(
         folder=settings.data,
+        database=_database(settings),
+        lease_seconds=settings.lease_seconds,
+        cache=settings.cache,
+        process=process,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
@@ -189,6 +257,7 @@ def _options(settings: Settings) -> EngineOptions:
         legacy_login=settings.legacy_login,
         token_lifetime=settings.token_lifetime,
         memory_entries=settings.memory_entries,
+        passwords_at_once=at_once(settings.workers),
     )
 
 
@@ -230,6 +299,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             insecure_http=settings.insecure_http,
             build_date=BUILD_DATE,
             version=VERSION,
+            passwords_at_once=engine.options.passwords_at_once,
             on_stop=stop,
         )
     )
@@ -242,9 +312,8 @@ def _serve(
     on_listening: Callable[[], None],
 ) -> None:
     import uvicorn  # noqa: PLC0415
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
-    from keyhalt.web.server import server_config  # noqa: PLC0415
+    from keyhalt.web.server import Supervisor, server_config  # noqa: PLC0415
 
     listener.listen(2048)
     listener.set_inheritable(True)
@@ -255,7 +324,8 @@ def _serve(
     }
     signal.signal(signal.SIGTERM, _stopped)
     if settings.workers == 1:
-        server = uvicorn.Server(server_config(application(settings, engine), **common))
+        app = _draining(application(settings, engine), settings)
+        server = uvicorn.Server(server_config(app, **common))
         on_listening()
         server.run(sockets=[listener])
         return
@@ -263,13 +333,35 @@ def _serve(
     _tell_workers(settings)
     config = server_config("keyhalt.main:asgi", factory=True, workers=settings.workers, **common)
     on_listening()
-    Multiprocess(config, sockets=[listener]).run()
+    Supervisor(config, [listener], _bury(settings)).run()
+
+
+def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
+    from keyhalt.web.draining import Draining  # noqa: PLC0415
+
+    return Draining(app, settings.drain_seconds)
 
 
 def _tell_workers(settings: Settings) -> None:
     # A worker starts from its environment; what a command's options said goes there.
-    for name in ("data", "insecure_http", "workers"):
+    for name in ("data", "insecure_http", "workers", "drain_seconds"):
         os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(settings, name))
+    os.environ[_SERVE_ID] = new_uuid()
+
+
+def _bury(settings: Settings) -> Callable[[int], None]:
+    """What the parent does for a worker that died: no change has to wait for its lease."""
+
+    def bury(pid: int) -> None:
+        stores = _stores(settings, create=False)
+        try:
+            stores.bury(process_id(os.environ[_SERVE_ID], pid))
+        except StoreUnavailableError:
+            pass  # A change waits for the lease to end, once.
+        finally:
+            stores.close()
+
+    return bury
 
 
 def _stopped(_signal: int, _frame: object) -> NoReturn:

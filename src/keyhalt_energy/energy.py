@@ -21,7 +21,7 @@ class UnsupportedDatabaseError(Exception):
 
 
 class EnergyApp:
-    """An `App` of keyhalt. `find` is one more, for those who prepare demonstrations."""
+    """An `App` of keyhalt."""
 
     def __init__(self, context: AppContext) -> None:
         if context.folder is None:
@@ -49,25 +49,16 @@ class EnergyApp:
             nodes = trees.described(connection, tree, datasource_id, ids)
         return [nodes[number] for number in ids if number in nodes]
 
-    def find(self, datasource_id: int, hierarchy: str, code: str) -> int | None:
-        """The first node with this code."""
-        with self._store.read() as connection:
-            return trees.found(connection, TREES[hierarchy], datasource_id, code)
-
     def load_sample(
         self,
         datasource_id: int,
         user_id: int,
         *,
-        meters: int = sample.METERS,
-        bills: int = sample.BILLS,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Mapping[str, int]:
-        """Make sample data in an empty datasource. Returns the root of each hierarchy.
-
-        `progress` is told how many rows of how many are written.
-        """
-        size = sample.Size(meters=meters, bills=bills)
+        sizes: Mapping[str, int],
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Mapping[str, int]]:
+        """`sizes`: `meters` and `bills`. Views: all of it, a campus, a building of another one."""
+        size = sample.size_of(sizes)
         return sample.load(self._store, datasource_id, user_id, size, progress)
 
     def close(self) -> None:

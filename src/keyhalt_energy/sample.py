@@ -1,7 +1,8 @@
 """Sample data: a university, its campuses, buildings and meters, and what they cost.
 
 Made by code from a seed, the same each time but for the ids. All names are invented. Campuses have
-the codes NORTH, RIVER and HILL in the places, FIN-NORTH and so on in the cost centers.
+the codes NORTH, RIVER and HILL in the places, FIN-NORTH and so on in the cost centers. Written in
+pieces, so that memory does not grow with the bills, and with some hundred bytes for each meter.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from keyhalt_energy import schema, tallies
-from keyhalt_energy.sample_bills import Accounts, write_bills, write_numbered
+from keyhalt_energy.sample_bills import Accounts, in_pieces, write_bills, write_numbered
 from keyhalt_energy.sample_rows import ALWAYS, CAMPUSES, VENDORS, account, building, meter
 from keyhalt_energy.scope import COLLECTIONS, COST_CENTERS, PLACES, Tree
 from keyhalt_energy.store import learn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from keyhalt_energy.store import Store
 
-METERS, BILLS = 20, 144
+METERS, BILLS = 200, 7_200
 _METERS_PER_BUILDING = 5
 _BUILDINGS_MIN = 8
 _MADE_AT = datetime(2023, 8, 1, 9, tzinfo=UTC)
@@ -33,7 +34,7 @@ _MADE_AT = datetime(2023, 8, 1, 9, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """200 meters with 7,200 bills are 40 buildings and about 36 months."""
+    """200 meters with 7,200 bills are 40 buildings and 36 months or more."""
 
     meters: int
     bills: int
@@ -43,8 +44,18 @@ class Size:
         return max(_BUILDINGS_MIN, self.meters // _METERS_PER_BUILDING)
 
 
-class NotEmptyError(Exception):
+class NotEmptyError(ValueError):
     """There are places in the datasource already."""
+
+
+def size_of(sizes: Mapping[str, int]) -> Size:
+    """Raises ValueError for what cannot be."""
+    size = Size(sizes.get("meters", METERS), sizes.get("bills", BILLS))
+    if size.meters < 0 or size.bills < 0:
+        raise ValueError("there cannot be fewer than 0 meters or bills")
+    if size.bills and not size.meters:
+        raise ValueError("sample bills are of meters: with bills there must be meters")
+    return size
 
 
 def load(
@@ -52,18 +63,14 @@ def load(
     datasource_id: int,
     user_id: int,
     size: Size,
-    progress: Callable[[int, int], None] | None = None,
-) -> Mapping[str, int]:
-    """In one transaction: all of it, or nothing."""
+    progress: Callable[[int, int], None],
+) -> Sequence[Mapping[str, int]]:
+    """In one transaction: all of it, or nothing. Returns views, as `App.load_sample` does."""
     with store.write() as connection:
         places = schema.place.c
         if connection.scalar(select(places.id).where(places.datasource_id == datasource_id)):
             raise NotEmptyError(f"datasource {datasource_id} has places already")
-        return _Loader(connection, datasource_id, user_id, size, progress or _silent).load()
-
-
-def _silent(_done: int, _all: int) -> None:
-    pass
+        return _Loader(connection, datasource_id, user_id, size, progress).load()
 
 
 class _Loader:
@@ -83,23 +90,28 @@ class _Loader:
         self._made = {f"{verb}_{k}": v for verb in ("created", "modified") for k, v in by.items()}
         self._above: dict[int, list[int]] = {}
 
-    def load(self) -> Mapping[str, int]:
+    def load(self) -> Sequence[Mapping[str, int]]:
         root, campuses, buildings = self._places()
         meters = self._meters(buildings)
-        center_root, departments = self._cost_centers(len(campuses), len(buildings))
+        center_root, divisions, departments = self._cost_centers(len(campuses), len(buildings))
         accounts = self._accounts(meters, departments)
-        write_bills(
-            self._connection,
-            self._datasource_id,
-            self._made,
-            accounts,
-            self._size.bills,
-            self._progress,
-        )
+        common = {"datasource_id": self._datasource_id, **self._made}
+        write_bills(self._connection, common, accounts, self._size.bills, self._tell_of_bills)
         tallies.recount(self._connection, self._datasource_id)
         collections = self._nodes(COLLECTIONS, [{"code": "ALL", "info": "All collections"}], [None])
         learn(self._connection)
-        return {"places": root, "costCenters": center_root, "collections": collections[0]}
+        views = (
+            (root, center_root),
+            (campuses[1], divisions[1]),
+            (buildings[0], departments[0]),
+        )
+        return [
+            {"places": seen, "costCenters": center, "collections": collections[0]}
+            for seen, center in views
+        ]
+
+    def _tell_of_bills(self, written: int) -> None:
+        self._progress(self._size.meters + written, self._size.meters + self._size.bills)
 
     def _places(self) -> tuple[int, list[int], list[int]]:
         university = {"code": "UNIVERSITY", "info": "Ostermark University", "type_id": 1}
@@ -115,15 +127,15 @@ class _Loader:
 
     def _meters(self, buildings: Sequence[int]) -> list[tuple[int, int, int]]:
         """Each as its id, its building's number and its commodity."""
-        plan = [meter(index, len(buildings)) for index in range(self._size.meters)]
-        rows = [row | {"place_id": buildings[house]} for row, house in plan]
-        ids = self._write(schema.meter, rows)
-        return [
-            (number, house, row["commodity_id"])
-            for number, (row, house) in zip(ids, plan, strict=True)
-        ]
+        made: list[tuple[int, int, int]] = []
+        plan = (meter(index, len(buildings)) for index in range(self._size.meters))
+        for some in in_pieces(plan):
+            ids = self._write(schema.meter, [r | {"place_id": buildings[h]} for r, h in some])
+            made += [(n, h, r["commodity_id"]) for n, (r, h) in zip(ids, some, strict=True)]
+            self._progress(len(made), self._size.meters + self._size.bills)
+        return made
 
-    def _cost_centers(self, campuses: int, buildings: int) -> tuple[int, list[int]]:
+    def _cost_centers(self, campuses: int, buildings: int) -> tuple[int, list[int], list[int]]:
         root = self._nodes(COST_CENTERS, [{"code": "FIN", "info": "University finance"}], [None])[0]
         divisions = self._nodes(
             COST_CENTERS,
@@ -134,7 +146,7 @@ class _Loader:
             {"code": f"D{index:05}", "info": f"Department {index:05}"} for index in range(buildings)
         ]
         parents: list[int | None] = [divisions[index % campuses] for index in range(buildings)]
-        return root, self._nodes(COST_CENTERS, rows, parents)
+        return root, divisions, self._nodes(COST_CENTERS, rows, parents)
 
     def _accounts(
         self, meters: Sequence[tuple[int, int, int]], departments: Sequence[int]
@@ -151,17 +163,17 @@ class _Loader:
         served: dict[tuple[int, int], list[int]] = {}
         for number, house, commodity in meters:
             served.setdefault((house, commodity), []).append(number)
-        rows = [
+        rows = (
             account(house, commodity)
             | {"cost_center_id": departments[house], "vendor_id": sold[commodity]}
             for house, commodity in served
-        ]
+        )
         ids = self._write(schema.account, rows)
-        links = [
+        links = (
             {"account_id": number, "meter_id": each, "rate_id": 1} | ALWAYS
             for number, some in zip(ids, served.values(), strict=True)
             for each in some
-        ]
+        )
         self._write(schema.account_meter, links)
         return [
             (number, commodity, some)
@@ -187,4 +199,4 @@ class _Loader:
 
     def _write(self, table: Table, rows: Iterable[dict[str, Any]]) -> list[int]:
         common = {"datasource_id": self._datasource_id, **self._made}
-        return write_numbered(self._connection, table, [common | row for row in rows])
+        return write_numbered(self._connection, table, (common | row for row in rows))

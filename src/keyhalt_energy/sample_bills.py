@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import insert
 
@@ -16,56 +16,71 @@ from keyhalt_energy.schema import batch, bill, bill_line
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
+_T = TypeVar("_T")
 Accounts: TypeAlias = Sequence[tuple[int, int, Sequence[int]]]
 """Each account as its id, its commodity and its meters."""
 
 _LAST = 2026 * 12 + 7  # August 2026, in months
-_AT_ONCE = 10_000
+_MONTHS_MAX = 1500  # before that, a billing period would be in a year that none may have
+_AT_ONCE = 5_000
 _PRICES = {1: 0.14, 2: 1.1, 3: 9.5, 4: 11.0, 5: 24.0, 6: 0.3, 7: 3.6, 8: 0.0}
 _TYPICAL_USE = {1: 42_000, 2: 2_300, 3: 120, 4: 115, 5: 480, 6: 9_000, 7: 900, 8: 3_800}
 
 
 def write_bills(
     connection: Connection,
-    datasource_id: int,
-    made: Mapping[str, Any],
+    common: Mapping[str, Any],
     accounts: Accounts,
     count: int,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int], None],
 ) -> None:
-    """`count` bills, the latest months first in need, the oldest first in order."""
-    if not accounts or not count:
+    """`count` bills, the latest months first in need, the oldest first in order.
+
+    `common`: the columns that all have alike. `progress` is told how many are written. Raises
+    ValueError for more than can be.
+    """
+    if not count:
         return
-    common = {"datasource_id": datasource_id, **made}
     months = -(-count // len(accounts))
+    if months > _MONTHS_MAX:
+        most = _MONTHS_MAX * len(accounts)
+        raise ValueError(f"so few meters have at most {most} sample bills, one for each month")
     codes = [{**common, "code": f"SAMPLE-{_period(m)}", "open": False} for m in range(months)]
     batches = write_numbered(connection, batch, codes)
-    plan = islice(_plan(common, accounts, batches), count)
     done = 0
-    while some := list(islice(plan, _AT_ONCE)):
-        ids = write_numbered(connection, bill, [row for row, _ in some])
+    for some in in_pieces(islice(_plan(common, accounts, batches), count)):
+        ids = write_numbered(connection, bill, (row for row, _ in some))
         lines = [
-            {**_NO_LINE, "datasource_id": datasource_id, "bill_id": number, **line}
+            {**_NO_LINE, "datasource_id": common["datasource_id"], "bill_id": number, **line}
             for number, (_, own) in zip(ids, some, strict=True)
             for line in own
         ]
         connection.execute(insert(bill_line), lines)
         done += len(some)
-        progress(done, count)
+        progress(done)
+
+
+def in_pieces(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    """Some thousand at a time, so that never all are in memory."""
+    rest = iter(rows)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
 
 
 def write_numbered(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+    connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]
 ) -> list[int]:
     """Write many rows; the database numbers the first, the others follow. Under the write lock."""
-    if not rows:
-        return []
-    one = insert(table).values(rows[0]).returning(table.c.id)
-    first = int(connection.execute(one).scalar_one())
-    rest = [{**row, "id": first + index} for index, row in enumerate(rows[1:], 1)]
-    if rest:
-        connection.execute(insert(table), rest)
-    return list(range(first, first + len(rows)))
+    ids: list[int] = []
+    for some in in_pieces(rows):
+        one = insert(table).values(some[0]).returning(table.c.id)
+        first = int(connection.execute(one).scalar_one())
+        numbers = range(first, first + len(some))
+        ids += numbers
+        rest = [{**row, "id": number} for row, number in zip(some[1:], numbers[1:], strict=True)]
+        if rest:
+            connection.execute(insert(table), rest)
+    return ids
 
 
 _Bill = tuple[dict[str, Any], list[dict[str, Any]]]

@@ -88,14 +88,6 @@ def described(
     return {row["id"]: Node(row["id"], row["code"], row["info"], _more(tree, row)) for row in rows}
 
 
-def found(connection: Connection, tree: Tree, datasource_id: int, code: str) -> int | None:
-    """The first node with this code."""
-    nodes = tree.nodes.c
-    query = select(nodes.id).where(nodes.datasource_id == datasource_id, nodes.code == code)
-    number = connection.scalar(query.order_by(nodes.id).limit(1))
-    return None if number is None else int(number)
-
-
 def _more(tree: Tree, row: Row) -> dict[str, object]:
     """What a child of this hierarchy shows beside id, code and info (contract 5.15)."""
     if tree is PLACES:

@@ -101,6 +101,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "usecases/issue.py",
         "usecases/sign_in.py",
         "usecases/manage_users.py",
+        "usecases/new_passwords.py",
         "system/passwords.py",
         "web/api/keys.py",
         "web/api/sign_in.py",

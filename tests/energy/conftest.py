@@ -10,7 +10,7 @@ import pytest
 
 import keyhalt_energy
 from keyhalt import AppContext
-from tests.energy.estate import PROFILE, Api, Estate, make_pair, principal
+from tests.energy.estate import PROFILE, Api, Estate, make_pair, principal, sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 def _make_estate(api: Api) -> Estate:
-    roots = api.app.load_sample(1, 1, meters=0, bills=0)
+    roots = api.app.load_sample(1, 1, **sized(meters=0, bills=0))[0]
     root, center_root = roots["places"], roots["costCenters"]
     admin = principal(user_id=1, code="admin", places=(root,), centers=(center_root,))
     vendor = api(

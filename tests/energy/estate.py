@@ -144,6 +144,11 @@ class Estate:
     bills: tuple[int, int]
 
 
+def sized(**sizes: int) -> dict[str, Any]:
+    """How much sample data to make."""
+    return {"sizes": sizes, "progress": lambda _done, _whole: None}
+
+
 ADDRESS = {"country": "United States", "city": "Ostermark", "postalCode": "44001"}
 
 

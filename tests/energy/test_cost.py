@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 import keyhalt_energy
 from keyhalt import AppContext
-from tests.energy.estate import PROFILE, Api, principal
+from tests.energy.estate import PROFILE, Api, principal, sized
 
 SIZES = (200, 500), (2_000, 5_000)
 Steps = Callable[..., int]
@@ -18,10 +18,9 @@ Steps = Callable[..., int]
 
 def counting(app: Any, meters: int, bills: int) -> Steps:
     """A portfolio of this size; calling the result asks it and tells the steps taken."""
-    roots = app.load_sample(1, 1, meters=meters, bills=bills)
+    roots = app.load_sample(1, 1, **sized(meters=meters, bills=bills))[0]
     caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
-    building = app.find(1, "places", "B00003")
-    assert building is not None
+    [building] = Api(app)(caller, "GET", "/api/v3/place", filter="placeCode equals 'B00003'").ids
     taken = 0
 
     def tick() -> int:

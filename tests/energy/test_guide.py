@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from keyhalt import AppContext
-from tests.energy.estate import PROFILE, Api, principal
+from tests.energy.estate import PROFILE, Api, principal, sized
 
 GUIDE = Path(__file__).parents[2] / "docs" / "energy.md"
 
@@ -21,7 +21,7 @@ def desks(tmp_path: Path) -> Any:  # the guide's own class
     names: dict[str, Any] = {"__name__": "guide"}
     exec(compile(source, "guide", "exec"), names)  # noqa: S102 - a text of this repository
     app = names["Desks"](AppContext(PROFILE, tmp_path))
-    house, other = (app.load_sample(1, 1)["places"] for _ in range(2))
+    house, other = (app.load_sample(1, 1, **sized())[0]["places"] for _ in range(2))
     app._ask(lambda db: db.execute("insert into room values (9, 1, ?, 'ROOM')", (house,)))
     assert (house, other) == (1, 2)
     return app

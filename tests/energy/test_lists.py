@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keyhalt import Principal
 from keyhalt_energy import fields
-from tests.energy.estate import Api, Estate, principal
+from tests.energy.estate import Api, Estate, principal, sized
 
 LISTS = {
     "place": fields.PLACE,
@@ -31,7 +31,7 @@ VALUES = {
 @pytest.fixture
 def portfolio(api: Api) -> tuple[Api, Principal]:
     """The sample data, with a caller who sees all of it."""
-    roots = api.app.load_sample(1, 1, meters=60, bills=200)
+    roots = api.app.load_sample(1, 1, **sized(meters=60, bills=200))[0]
     return api, principal(places=(roots["places"],), centers=(roots["costCenters"],))
 
 
@@ -61,8 +61,7 @@ def test_pages_partition_the_list_in_the_order_of_ids(portfolio: tuple[Api, Prin
 def test_a_caller_of_a_small_part_gets_the_same_pages(portfolio: tuple[Api, Principal]) -> None:
     """What is collected and what is asked row by row agree, with and without a filter."""
     api, everybody = portfolio
-    campus = api.app.find(1, "places", "RIVER")
-    assert campus is not None
+    [campus] = api(everybody, "GET", "/api/v3/place", filter="placeCode equals 'RIVER'").ids
     caller = principal(places=(campus,))
     reached = set(api(caller, "GET", "/api/v3/place").ids)
     expected = [

@@ -251,4 +251,3 @@ def test_the_engine_is_told_of_the_same_trees(estate: Estate) -> None:
     nodes = app.describe(1, "places", [second, 999_999, first])
     assert [(node.id, node.code) for node in nodes] == [(second, "P2"), (first, "P1")]
     assert app.describe(2, "places", [first]) == []
-    assert app.find(1, "places", "NORTH") is not None

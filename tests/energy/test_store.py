@@ -32,6 +32,7 @@ from tests.energy.estate import (
     meter_edit,
     place_body,
     principal,
+    sized,
 )
 
 Step = tuple[str, int, int]
@@ -174,14 +175,14 @@ def test_the_sample_is_the_same_each_time_and_made_once(tmp_path: Path) -> None:
     seen = []
     for name in ("a", "b"):
         app = keyhalt_energy.app(AppContext(PROFILE, tmp_path / name))
-        roots = app.load_sample(1, 1)
+        roots = app.load_sample(1, 1, **sized(meters=20, bills=144))[0]
         caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
         api = Api(app)
         nouns = ("place", "meter", "costcenter", "vendor", "account", "bill")
         seen.append([api(caller, "GET", f"/api/v3/{noun}").body for noun in nouns])
         with pytest.raises(NotEmptyError):
-            app.load_sample(1, 1)
-        assert app.load_sample(2, 1)["places"] != roots["places"]
+            app.load_sample(1, 1, **sized())
+        assert app.load_sample(2, 1, **sized(meters=0, bills=0))[0]["places"] != roots["places"]
         app.close()
     assert seen[0] == seen[1]
     assert len(seen[0][1]) == 20
@@ -191,13 +192,29 @@ def test_the_sample_is_the_same_each_time_and_made_once(tmp_path: Path) -> None:
 def test_the_sample_scales_and_tells_how_far_it_is(api: Api) -> None:
     """A university of 40 buildings, 200 meters and about 36 months of bills."""
     told: list[tuple[int, int]] = []
-    roots = api.app.load_sample(
-        1, 1, meters=200, bills=7200, progress=lambda done, all_: told.append((done, all_))
-    )
-    caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
-    totals = [
-        api(caller, "GET", f"/api/v3/{noun}", pageSize="1").headers
-        for noun in ("place", "meter", "bill")
-    ]
-    assert [t["TotalNumberOfRecords"] for t in totals if t] == ["44", "200", "7200"]
-    assert told[-1] == (7200, 7200)
+    views = api.app.load_sample(1, 1, sizes={}, progress=lambda *how_far: told.append(how_far))
+    totals = []
+    for view in views:
+        caller = principal(places=(view["places"],), centers=(view["costCenters"],))
+        for noun in ("place", "meter", "bill"):
+            headers = api(caller, "GET", f"/api/v3/{noun}", pageSize="1").headers
+            assert headers is not None
+            totals.append(int(headers["TotalNumberOfRecords"]))
+    assert totals[:3] == [44, 200, 7200]
+    assert 0 < totals[7] < totals[4] < 200
+    assert 0 < totals[8] < totals[5] < 7200
+    assert told == sorted(told)
+    assert told[-1] == (7400, 7400)
+
+
+def test_a_sample_that_cannot_be_is_refused_and_nothing_is_written(api: Api) -> None:
+    """With a sentence for who asked."""
+    for sizes, says in (
+        ({"meters": 0, "bills": 1}, "there must be meters"),
+        ({"meters": -1}, "fewer than 0"),
+        ({"meters": 2, "bills": 10_000}, "at most 3000"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            api.app.load_sample(1, 1, **sized(**sizes))
+    everybody = principal(places=(1,), centers=(1,))
+    assert api(everybody, "GET", "/api/v3/place").body == []

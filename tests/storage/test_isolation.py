@@ -160,7 +160,7 @@ def test_no_change_through_one_datasource_reaches_the_other(two: tuple[World, in
         assert not tx.keys.delete(other, 1, at=AT, epoch=99)
         tx.keys.set_text(other, 1, digest=b"0" * 32, last4="xxxx", generation=0)
         tx.users.set_active(other, 1, active=False)
-        tx.users.set_password(other, 1, "hash")
+        tx.users.set_password(other, 1, "hash", at=AT)
         tx.users.set_details(other, 1, UserDetails("taken", "Taken", ""))
         tx.users.set_topmosts(other, 1, {})
         tx.groups.edit(other, 1, name="taken", description="")

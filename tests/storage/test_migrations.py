@@ -12,16 +12,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
-from keyhalt.embed import NotSetUpError, Stores
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
+from keyhalt.storage.stores import NotSetUpError, SqliteStores, engine_of
 
 
 def test_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
     """No column or index differs between what is migrated and what is declared."""
-    stores = Stores(tmp_path, create=True)
+    stores = SqliteStores(tmp_path, create=True)
     stores.upgrade()
     for name, metadata in (("rights", RIGHTS), ("use", USE), ("signins", SIGN_INS)):
-        with stores.engine(name).connect() as connection:
+        with engine_of(stores, name).connect() as connection:
             assert set(inspect(connection).get_table_names()) > set(metadata.tables)
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     assert stores.current()
@@ -30,7 +30,7 @@ def test_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
 
 def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     """It may be run at every start."""
-    stores = Stores(tmp_path, create=True)
+    stores = SqliteStores(tmp_path, create=True)
     stores.upgrade()
     stores.upgrade()
     assert stores.current()
@@ -38,7 +38,7 @@ def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def _upgrade(folder: str) -> None:
-    stores = Stores(Path(folder), create=True)
+    stores = SqliteStores(Path(folder), create=True)
     stores.upgrade()
     stores.close()
 
@@ -52,7 +52,7 @@ def test_processes_that_start_together_take_turns(tmp_path: Path) -> None:
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * 4
-    stores = Stores(tmp_path, create=False)
+    stores = SqliteStores(tmp_path, create=False)
     assert stores.current()
     stores.close()
 
@@ -61,7 +61,7 @@ def test_stores_are_private_to_their_user(tmp_path: Path) -> None:
     """Files 0600 in a folder 0700, whatever the umask."""
     old = os.umask(0)
     try:
-        stores = Stores(tmp_path / "data", create=True)
+        stores = SqliteStores(tmp_path / "data", create=True)
         stores.upgrade()
     finally:
         os.umask(old)
@@ -74,4 +74,4 @@ def test_stores_are_private_to_their_user(tmp_path: Path) -> None:
 def test_a_folder_without_stores_is_said_to_be_not_set_up(tmp_path: Path) -> None:
     """In words that say what to run."""
     with pytest.raises(NotSetUpError, match="keyhalt init"):
-        Stores(tmp_path, create=False)
+        SqliteStores(tmp_path, create=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from keyhalt.core.decisions import Allowed, Decision, Presented
+from keyhalt.storage.postgres_reader import PostgresReader
 from tests.world import World
 
 
@@ -21,10 +23,20 @@ def verified(world: World, *keys: str) -> list[Decision]:
 
 
 @pytest.fixture
-def statements(world: World) -> list[str]:
-    """Every statement on the store of rights, the guard's apart."""
+def statements(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement that the verifier asks with, the guard's and the lease's apart."""
     seen: list[str] = []
-    world.engine.reader._rights.set_trace_callback(seen.append)
+    reader: Any = world.engine.verifying.reader
+    if isinstance(reader, PostgresReader):
+
+        async def counted(self: Any, sql: str, *values: object) -> object:
+            seen.append(sql)
+            return await original(self, sql, *values)
+
+        original = PostgresReader._one
+        monkeypatch.setattr(PostgresReader, "_one", counted)
+    else:
+        reader._rights.set_trace_callback(seen.append)
     return seen
 
 

@@ -54,7 +54,7 @@ def test_a_key_is_created_and_its_value_shown_once(wire: Wire) -> None:
     assert [k["apiKeyName"] for k in listed.json()] == ["first", "billing 2"]
     for each in (shown, edited, listed):
         assert value not in each.text
-    assert value.encode() not in (world.folder / "rights.db").read_bytes()
+    assert value not in world.dump()
 
 
 def test_a_key_created_with_a_key_says_which(wire: Wire) -> None:
@@ -142,7 +142,8 @@ def test_a_repeated_delete_succeeds_and_reading_it_is_404(wire: Wire) -> None:
     second = http.delete(one, headers=headers)
     assert (first.status_code, second.status_code) == (204, 204)
     assert first.content == second.content == b""
-    assert first.headers["keyhalt-revocation"] == second.headers["keyhalt-revocation"]
+    epochs = [each.headers["keyhalt-revocation"].partition(",")[0] for each in (first, second)]
+    assert epochs[0] == epochs[1]
     assert http.get(one, headers=headers).status_code == 404
     assert http.put(one, json={"apiKeyName": "y"}, headers=headers).status_code == 404
     assert http.delete("/api/v3/apiKey/999", headers=headers).status_code == 404

@@ -97,8 +97,14 @@ class Tools(Protocol):
         **said: object,
     ) -> None: ...
     def load_sample(
-        self, datasource_id: int, user_id: int, **said: object
-    ) -> Mapping[str, int]: ...
+        self,
+        datasource_id: int,
+        user_id: int,
+        *,
+        sizes: Mapping[str, int],
+        progress: Callable[[int, int], None],
+        **said: object,
+    ) -> Sequence[Mapping[str, int]]: ...
 
 
 class Failure(click.ClickException):

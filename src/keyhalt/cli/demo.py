@@ -5,15 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 import tempfile
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from keyhalt.cli.context import EXIT_UNAVAILABLE, Failure, fail, operator, origin, tools
+from keyhalt.cli.context import (
+    EXIT_CONFLICT,
+    EXIT_UNAVAILABLE,
+    Failure,
+    fail,
+    operator,
+    origin,
+    tools,
+)
 from keyhalt.cli.output import say
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
@@ -21,10 +30,13 @@ from keyhalt.core.secrets import Secret
 from keyhalt.usecases.people import UserDraft
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from keyhalt.cli.context import Verbs
+    from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.ports import DatasourceRow
+
+    Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 
 ENVIRONMENT, PRODUCT, DATASOURCE = "Demo", "ecap", "acme"
 INTEGRATION = "Integration"
@@ -42,11 +54,15 @@ INTEGRATION_GRANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A sample user. The first one signs in and owns the printed key."""
+    """A sample user. The first one signs in and owns the printed key.
+
+    `view`: which of the sample's views they see from, the last one if there are not so many.
+    """
 
     code: str
     full_name: str
     role: str
+    view: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +76,8 @@ def people(administrator_role: str) -> tuple[Person, ...]:
     return (
         Person("jsmith", "Jo Smith", INTEGRATION),
         Person("admin", "Ada Minister", administrator_role),
-        Person("reader", "Rita Reader", "Default"),
-        Person("facilities", "Fay Silitis", "Administrator: Facilities"),
+        Person("facilities", "Fay Silitis", "Administrator: Facilities", view=1),
+        Person("reader", "Rita Reader", "Default", view=2),
     )
 
 
@@ -73,12 +89,23 @@ def people(administrator_role: str) -> tuple[Person, ...]:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the data in this folder.  [default: a new one, removed at the end]",
 )
+@click.option("--meters", type=click.IntRange(0), help="How many sample meters.  [default: 200]")
+@click.option("--bills", type=click.IntRange(0), help="How many sample bills.  [default: 7200]")
 @click.option("--json", "as_json", is_flag=True, help="Say the same as one line of JSON.")
-def demo(host: str, port: int, data: Path | None, as_json: bool) -> None:
+def demo(
+    host: str,
+    port: int,
+    data: Path | None,
+    meters: int | None,
+    bills: int | None,
+    as_json: bool,
+) -> None:
     """Run a complete server with sample data, over plain HTTP.
 
-    Prints the address, a ready curl line with a fresh key, and a name and password to sign in.
+    Prints the address, a ready curl line with a fresh key, and names and passwords to sign in.
     """
+    given = {"meters": meters, "bills": bills}
+    sizes = {name: number for name, number in given.items() if number is not None}
     try:
         listener = tools().listen(host, port)
     except OSError as error:
@@ -89,22 +116,23 @@ def demo(host: str, port: int, data: Path | None, as_json: bool) -> None:
     url = f"http://{shown}:{listener.getsockname()[1]}"
     folder = nullcontext(str(data)) if data else tempfile.TemporaryDirectory(prefix="keyhalt-demo-")
     with listener, folder as name:
-        ready = _prepare(Path(name))
+        ready = _prepare(Path(name), sizes)
         text = _as_json(url, ready) if as_json else _as_text(url, ready)
         tools().serve(
             listener=listener,
             on_listening=lambda: click.echo(text),
             data=Path(name),
             insecure_http=True,
+            drain_seconds=0.0,
         )
 
 
-def _prepare(folder: Path) -> Ready:
+def _prepare(folder: Path, sizes: Mapping[str, int]) -> Ready:
     tools().init(
         environment=ENVIRONMENT, product=PRODUCT, acting=operator(), origin=origin(), data=folder
     )
     with tools().engine(data=folder) as verbs:
-        datasource = verbs.look_up.datasource(DATASOURCE) or _fill(verbs, folder)
+        datasource = _fill(verbs, folder, sizes)
         passwords = {}
         for person in people(verbs.profile.administrator_role):
             passwords[person.code] = password = _password()
@@ -126,13 +154,35 @@ def _prepare(folder: Path) -> Ready:
         return Ready(datasource, issued.text, passwords)
 
 
-def _fill(verbs: Verbs, folder: Path) -> DatasourceRow:
-    datasource = verbs.set_up.datasource(operator(), DATASOURCE, origin())
+def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow:
+    """The datasource with all that is in it. Goes on where an earlier start was interrupted."""
+    datasource = verbs.look_up.datasource(DATASOURCE) or verbs.set_up.datasource(
+        operator(), DATASOURCE, origin()
+    )
     if isinstance(datasource, Refused):
         fail(datasource)
-    role = verbs.manage_roles.create(
+    first, *others = people(verbs.profile.administrator_role)
+    if verbs.look_up.user(datasource.id, others[-1].code) is not None:
+        if sizes:
+            raise Failure(
+                f"there is a demo in {folder} already; --meters and --bills are for a new one",
+                EXIT_CONFLICT,
+            )
+        return datasource
+    _make_role(verbs, datasource.id)
+    owner = _make(verbs, datasource.id, first, {})
+    views = _load_sample(datasource.id, owner.user_id, folder, sizes)
+    topmosts = _topmosts(views, first)
+    verbs.manage_users.set_topmosts(operator(), datasource.id, first.code, topmosts, origin())
+    for person in others:
+        _make(verbs, datasource.id, person, _topmosts(views, person))
+    return datasource
+
+
+def _make_role(verbs: Verbs, datasource_id: int) -> None:
+    role = verbs.look_up.role(datasource_id, INTEGRATION) or verbs.manage_roles.create(
         operator(),
-        datasource.id,
+        datasource_id,
         name=INTEGRATION,
         description="What a program needs that reads and writes meters and bills.",
         grants=INTEGRATION_GRANTS,
@@ -140,23 +190,42 @@ def _fill(verbs: Verbs, folder: Path) -> DatasourceRow:
     )
     if isinstance(role, Denied | Refused):
         fail(role)
-    roots: Mapping[str, int] = {}
-    for person in people(verbs.profile.administrator_role):
-        draft = UserDraft(
-            code=person.code,
-            full_name=person.full_name,
-            email=f"{person.code}@acme.example",
-            role=person.role,
-            password=None,
-            topmosts={},
-        )
-        user = verbs.manage_users.create(operator(), datasource.id, draft, origin())
-        if isinstance(user, Denied | Refused):
-            fail(user)
-        roots = roots or tools().load_sample(datasource.id, user.user_id, data=folder)
-        topmosts = {hierarchy: (root,) for hierarchy, root in roots.items()}
-        verbs.manage_users.set_topmosts(operator(), datasource.id, person.code, topmosts, origin())
-    return datasource
+
+
+def _make(verbs: Verbs, datasource_id: int, person: Person, topmosts: Topmosts) -> UserFacts:
+    draft = UserDraft(
+        code=person.code,
+        full_name=person.full_name,
+        email=f"{person.code}@acme.example",
+        role=person.role,
+        password=None,
+        topmosts=topmosts,
+    )
+    user = verbs.look_up.user(datasource_id, person.code) or verbs.manage_users.create(
+        operator(), datasource_id, draft, origin()
+    )
+    if isinstance(user, Denied | Refused):
+        fail(user)
+    return user
+
+
+def _topmosts(views: Sequence[Mapping[str, int]], person: Person) -> Topmosts:
+    view = views[min(person.view, len(views) - 1)] if views else {}
+    return {hierarchy: (node,) for hierarchy, node in view.items()}
+
+
+def _load_sample(
+    datasource_id: int, user_id: int, folder: Path, sizes: Mapping[str, int]
+) -> Sequence[Mapping[str, int]]:
+    """On a terminal with a bar that shows how far it is."""
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=1, label="Sample data", file=sys.stderr, hidden=hidden) as bar:
+
+        def show(done: int, whole: int) -> None:
+            bar.length = whole
+            bar.update(done - bar.pos)
+
+        return tools().load_sample(datasource_id, user_id, sizes=sizes, progress=show, data=folder)
 
 
 def _password() -> str:

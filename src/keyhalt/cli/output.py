@@ -43,7 +43,16 @@ def show_one(row: Mapping[str, object], output: str) -> None:
 
 def show_receipt(what: str, receipt: Receipt) -> None:
     """What changed, and that it counts: `Deactivated jsmith. In effect everywhere: ...`."""
-    say(f"{what}. In effect everywhere: epoch {receipt.epoch}, waited {receipt.waited_ms} ms.")
+    say(f"{what}. In effect everywhere: {_receipt_text(receipt)}.")
+
+
+def _receipt_text(receipt: Receipt) -> str:
+    parts = [f"epoch {receipt.epoch}"]
+    if receipt.acknowledged is not None:
+        parts.append(f"acknowledged by {receipt.acknowledged}")
+    if receipt.timed_out:
+        parts.append(f"{receipt.timed_out} not reached, whose leases have ended")
+    return ", ".join([*parts, f"waited {receipt.waited_ms} ms"])
 
 
 def time_text(at: datetime | None) -> str | None:

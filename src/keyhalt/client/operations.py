@@ -73,6 +73,8 @@ class Operation:
     deprecated_paths: Mapping[str, str] = field(default_factory=dict)
     """A replaced path to the version and operation that replaces it (`ECI-Deprecated`)."""
     instead: Need | None = None
+    hashes: bool = False
+    """Its handler hashes a password: it waits its turn where sign-ins do (web/lane.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,22 @@ class App(Protocol):
     def describe(self, datasource_id: int, hierarchy: str, ids: Sequence[int]) -> Sequence[Node]:
         """The nodes that exist, in the order asked for."""
 
-    def load_sample(self, datasource_id: int, user_id: int) -> Mapping[str, int]:
-        """Make sample data in an empty datasource. Returns the root of each hierarchy."""
+    def load_sample(
+        self,
+        datasource_id: int,
+        user_id: int,
+        *,
+        sizes: Mapping[str, int],
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Mapping[str, int]]:
+        """Make sample data in an empty datasource. Returns what sample users may see from.
+
+        `sizes`: how many of what, such as meters; a name that is missing has the app's default, one
+        that the app has not is ignored. `progress` is told how much of how much is written. Each
+        view is a node of each hierarchy: first the roots, then parts, the larger before the
+        smaller. Raises ValueError, with a sentence for the user, for sizes that cannot be; then
+        nothing is written.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -66,6 +66,12 @@ TABLE: dict[Reason | Fault, Kind] = {
     Reason.INVALID_SIGN_IN: Kind(
         401, "Sign-in refused", "Datasource, user name and password do not go together."
     ),
+    Reason.PASSWORD_CHANGE_REQUIRED: Kind(
+        403,
+        "Password change required",
+        "This password is right, but is good for choosing another one only: POST"
+        " /api/keyhalt/v1/password.",
+    ),
     Reason.PERMISSION_DENIED: Kind(
         403, "Permission denied", "The owner of this credential lacks the permission {need}."
     ),

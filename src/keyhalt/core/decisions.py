@@ -50,6 +50,7 @@ class Reason(enum.StrEnum):
     BEYOND_OWN_RIGHTS = "beyond_own_rights"
     NOT_FOUND = "not_found"
     INVALID_SIGN_IN = "invalid_sign_in"
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason
     UNAVAILABLE = "unavailable"
     TOO_MANY_REQUESTS = "too_many_requests"
 
@@ -74,9 +75,12 @@ class Cause(enum.StrEnum):
     LEGACY_SIGN_IN_OFF = "legacy_sign_in_off"
     UNKNOWN_USER = "unknown_user"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    MUST_CHANGE_PASSWORD = "must_change_password"  # noqa: S105
+    EXPIRED_PASSWORD = "expired_password"  # noqa: S105
     OTHER_ENVIRONMENT = "other_environment"
     TOO_MANY_SIGN_INS = "too_many_sign_ins"
     STORE_UNAVAILABLE = "store_unavailable"
+    SIGN_INS_BUSY = "sign_ins_busy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What may be answered from memory, and until when: the rule of docs/revocation.md.
 
 An entry is remembered with the tag that was read *before* the data it was made from. It counts
-only while the tag read now, after the request arrived, is that same tag, and its own time limit
-has not passed. Nothing else keeps it alive and nothing remembered is ever written back.
+only while the tag read now, after the request arrived, is that same tag, or what changed between
+the two is known and was none of its business; and while its own time limit has not passed. Nothing
+else keeps it alive and nothing remembered is ever written back.
 
 Only permission is remembered. A refusal is asked for again each time, so that a new key or a
 reactivated owner counts at once.
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyhalt.core.decisions import Allowed
+    from keyhalt.core.principals import Principal
 
 
 class Tag(NamedTuple):
@@ -30,11 +32,36 @@ class Tag(NamedTuple):
     number: int
 
 
+class Freshness(Protocol):
+    """What proves that something remembered still holds. One per process, with its memory."""
+
+    def tag(self) -> Tag | None:
+        """The state now. None: it cannot be proved, so nothing counts from memory.
+
+        May raise what the store raises when it cannot be asked.
+        """
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        """Whether no change since `since`, up to a tag read just before, concerns `principal`."""
+
+
+class NeverFresh:
+    """Nothing counts from memory: every request asks the store."""
+
+    def tag(self) -> None:
+        return None
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        del since, principal
+        return False
+
+
 @dataclass(slots=True)
 class Entry:
     """A remembered permission. `not_after`: seconds on the verifier's own clock, or no limit.
 
-    `used` is set at each use and says who may stay when room is needed; nothing else changes.
+    `used` is set at each use and says who may stay when room is needed. `tag` only ever moves to
+    a later state in which the permission was proved to hold.
     """
 
     allowed: Allowed
@@ -66,17 +93,36 @@ class Memory:
         return len(self._entries)
 
     def recall(
-        self, digest: bytes, tag: Callable[[], Tag], now: Callable[[], float]
+        self, digest: bytes, freshness: Freshness, now: Callable[[], float]
     ) -> Allowed | None:
         """The permission remembered for `digest`, if it is fresh; a stale one is forgotten.
 
-        `tag` reads the store's state, and is asked only when there is something to compare it
-        with; call this after the request arrived.
+        The state is read only when there is something to compare it with; call this after the
+        request arrived.
         """
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        if fresh(entry, tag(), 0.0 if entry.not_after is None else now()):
+        tag = freshness.tag()
+        if tag is None:
+            return None
+        if fresh(entry, tag, 0.0 if entry.not_after is None else now()):
+            entry.used = True
+            return entry.allowed
+        return self._recheck(digest, entry, tag, freshness, now)
+
+    def _recheck(
+        self,
+        digest: bytes,
+        entry: Entry,
+        tag: Tag,
+        freshness: Freshness,
+        now: Callable[[], float],
+    ) -> Allowed | None:
+        # `tag` was read before `unaffected` looks, so what it covers has been looked at.
+        if entry.tag != tag and freshness.unaffected(entry.tag, entry.allowed.principal):
+            entry.tag = tag
+        if fresh(entry, tag, 0.0 if entry.not_after is None else now()):
             entry.used = True
             return entry.allowed
         del self._entries[digest]

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.storage.schema import audit_denial, audit_event
-from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.ports import AuditRow
 
 if TYPE_CHECKING:

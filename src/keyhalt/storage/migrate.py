@@ -10,10 +10,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 STORES = ("rights", "use", "signins")
 _FOLDER = Path(__file__).parent / "migrations"
@@ -32,14 +32,27 @@ def upgrade(store: str, engine: Engine) -> None:
 
     Takes the store's write lock first, so that processes that start together take turns.
     """
-    config = _config(store)
     with transaction(engine, write=True) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_on(store, connection)
+
+
+def upgrade_on(store: str, connection: Connection) -> None:
+    """As `upgrade`, in the caller's transaction."""
+    config = _config(store)
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = version_table(store, connection)
+    command.upgrade(config, "head")
 
 
 def is_current(store: str, engine: Engine) -> bool:
     """Whether the store has exactly this version's schema."""
     head = ScriptDirectory.from_config(_config(store)).get_current_head()
     with transaction(engine, write=False) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+        options = {"version_table": version_table(store, connection)}
+        context = MigrationContext.configure(connection, opts=options)
+        return context.get_current_revision() == head
+
+
+def version_table(store: str, connection: Connection) -> str:
+    """A file has its own; in one database the stores' stand side by side."""
+    return "alembic_version" if connection.dialect.name == "sqlite" else f"{store}_version"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import delete, func, insert, select, update
 
+from keyhalt.core.leases import EVERYTHING
 from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
 from keyhalt.storage.groups import SqlGroups
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.roles import SqlRoles
-from keyhalt.storage.schema import auth_epoch
-from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.schema import auth_epoch, epoch_log
+from keyhalt.storage.transactions import transaction
 from keyhalt.storage.users import SqlUsers
 from keyhalt.usecases.ports import Receipt
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from keyhalt.core.audit import AuditEvent
+
+
+CHANNEL = "keyhalt_epoch"
+LOG_MAX = 10_000
+"""Epochs that are kept; who was away for longer asks about everybody again."""
 
 
 class SqlTransaction:
@@ -37,9 +43,17 @@ class SqlTransaction:
     def record(self, event: AuditEvent) -> None:
         add_event(self._connection, event)
 
-    def raise_epoch(self) -> int:
+    def raise_epoch(self, *subjects: int) -> int:
         raised = update(auth_epoch).values(n=auth_epoch.c.n + 1).returning(auth_epoch.c.n)
-        return int(self._connection.execute(raised).scalar_one())
+        epoch = int(self._connection.execute(raised).scalar_one())
+        row = {"epoch": epoch, "subjects": list(subjects) or [EVERYTHING]}
+        self._connection.execute(insert(epoch_log).values(row))
+        old = epoch_log.c.epoch <= epoch - LOG_MAX
+        self._connection.execute(delete(epoch_log).where(old))
+        if self._connection.dialect.name == "postgresql":
+            # A hint, so that nobody waits for the next poll. Losing it costs time, never safety.
+            self._connection.execute(select(func.pg_notify(CHANNEL, str(epoch))))
+        return epoch
 
 
 class SqlRights:

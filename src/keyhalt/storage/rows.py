@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, String, cast, func, literal_column, select
 
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, KeyFacts, UserFacts
+from keyhalt.core.principals import Credential, CredentialKind, KeyFacts, TokenFacts, UserFacts
 from keyhalt.storage.schema import api_key, datasource, role, user, user_topmost
 from keyhalt.usecases.ports import KeyRow
 
@@ -130,6 +131,20 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         imported_generation=row[3] if row[4] is not None else None,
         imported_mac=bytes(row[4] or b""),
         owner=user_facts(row[len(KEY_COLUMNS) :]),
+    )
+
+
+def token_facts(row: Sequence[Any], user: Sequence[Any] | None) -> TokenFacts:
+    """From a row of `Questions.token`, plain from the driver, and its user's USER_COLUMNS."""
+    expires_at = row[4]
+    if not isinstance(expires_at, datetime):
+        expires_at = datetime.fromisoformat(expires_at)
+    return TokenFacts(
+        token_id=row[0],
+        sign_in_generation=row[3],
+        expires_at=expires_at,
+        ended=row[5] is not None,
+        user=None if user is None else user_facts(user),
     )
 
 

@@ -254,6 +254,24 @@ def _event_columns() -> list[Column[object]]:
     ]
 
 
+epoch_log = Table(
+    "epoch_log",
+    RIGHTS,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("subjects", JSON, nullable=False),
+)
+
+# Processes that may answer from memory, on PostgreSQL. Nothing here is a right.
+verifier = Table(
+    "verifier",
+    RIGHTS,
+    Column("process", String(36), primary_key=True),
+    Column("incarnation", String(36), nullable=False),
+    Column("alive", Boolean, nullable=False),
+    Column("acknowledged", BigInteger, nullable=False),
+    Column("joined_at", Utc, nullable=False),
+)
+
 audit_event = Table("audit_event", RIGHTS, *_event_columns(), sqlite_autoincrement=True)
 
 # ------------------------------------------------------------------ use

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from keyhalt.usecases.ports import DuplicateError, StoreUnavailableError
+from keyhalt.storage.transactions import WRITES
+from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 BUSY_SECONDS = 5.0
+UPGRADE_BUSY_SECONDS = 600.0
 VERIFY_BUSY_SECONDS = 0.25
-_IMMEDIATE = "keyhalt_immediate"
 
 
 def open_file(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -60,11 +60,11 @@ def _in_our_words(path: Path) -> Iterator[None]:
         raise StoreUnavailableError(f"{path}: {error}") from error
 
 
-def open_engine(path: Path) -> Engine:
+def open_engine(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """An engine whose transactions begin as SQLite's own do, not as the driver guesses."""
 
     def connect() -> sqlite3.Connection:
-        return open_file(path)
+        return open_file(path, busy_seconds=busy_seconds)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     event.listen(engine, "begin", _begin)
@@ -73,24 +73,8 @@ def open_engine(path: Path) -> Engine:
 
 def _begin(connection: Connection) -> None:
     # A transaction that will write takes the lock at once: upgrading a read can fail at once.
-    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    immediate = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-@contextmanager
-def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
-    """One transaction, in the errors of the use cases' own words."""
-    try:
-        with engine.connect() as plain:
-            connection = plain.execution_options(**{_IMMEDIATE: write})
-            with connection.begin():
-                yield connection
-    except IntegrityError as error:
-        if "UNIQUE" in str(error.orig):
-            raise DuplicateError from error
-        raise
-    except DBAPIError as error:
-        raise StoreUnavailableError(str(error.orig)) from error
 
 
 def _quoted(path: Path) -> str:

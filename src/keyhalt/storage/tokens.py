@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, insert, update
 
 from keyhalt.storage.schema import bearer_token
-from keyhalt.storage.sqlite import transaction
+from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
     from datetime import datetime

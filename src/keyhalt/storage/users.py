@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
 from keyhalt.core.names import fold
+from keyhalt.core.passwords import PasswordAge, PasswordPolicy
 from keyhalt.core.permissions import PermissionSet, covers
 from keyhalt.storage import user_lists
 from keyhalt.storage.rows import (
@@ -19,11 +20,12 @@ from keyhalt.storage.rows import (
     user_facts,
     user_from,
 )
-from keyhalt.storage.schema import role, user, user_topmost
+from keyhalt.storage.schema import datasource, role, user, user_topmost
 from keyhalt.usecases.ports import SignInFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import NewUser
 
 _USER = select(*USER_COLUMNS).select_from(user_from()).order_by(owner.c.id)
+_SIGN_IN = _USER.add_columns(
+    owner.c.password_hash,
+    owner.c.password_changed_at,
+    owner.c.created_at,
+    owner.c.password_expiration_interval,
+    owner.c.force_password_change,
+    owner.c.strong_password,
+    datasource.c.password_length_min,
+)
 
 
 class SqlUsers:
@@ -62,11 +73,11 @@ class SqlUsers:
 
     def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None:
         """The hash and the generation in one statement: neither is newer than the other."""
-        query = _USER.add_columns(owner.c.password_hash).where(
+        query = _SIGN_IN.where(
             owner.c.datasource_id == datasource_id, owner.c.code_folded == fold(code)
         )
         row = self._connection.execute(query).one_or_none()
-        return None if row is None else SignInFacts(user_facts(row), row.password_hash)
+        return None if row is None else _sign_in_facts(row)
 
     def list(self, datasource_id: int) -> Sequence[UserFacts]:
         query = _USER.where(owner.c.datasource_id == datasource_id)
@@ -81,9 +92,22 @@ class SqlUsers:
     def set_role(self, datasource_id: int, user_id: int, role_id: int) -> None:
         self._update(datasource_id, user_id, {"role_id": role_id})
 
-    def set_password(self, datasource_id: int, user_id: int, password_hash: str) -> None:
-        generation = user.c.sign_in_generation + 1
-        values = {"password_hash": password_hash, "sign_in_generation": generation}
+    def set_password(
+        self,
+        datasource_id: int,
+        user_id: int,
+        password_hash: str,
+        *,
+        at: datetime,
+        must_change: bool | None = None,
+    ) -> None:
+        values: dict[str, object] = {
+            "password_hash": password_hash,
+            "password_changed_at": at,
+            "sign_in_generation": user.c.sign_in_generation + 1,
+        }
+        if must_change is not None:
+            values["force_password_change"] = must_change
         self._update(datasource_id, user_id, values)
 
     def set_topmosts(
@@ -160,3 +184,16 @@ class SqlUsers:
 
 def _details_values(details: UserDetails) -> dict[str, object]:
     return {**asdict(details), "code_folded": fold(details.code)}
+
+
+def _sign_in_facts(row: Any) -> SignInFacts:  # noqa: ANN401 - a row of _SIGN_IN
+    return SignInFacts(
+        user=user_facts(row),
+        password_hash=row.password_hash,
+        age=PasswordAge(
+            since=row.password_changed_at or row.created_at,
+            interval_days=row.password_expiration_interval,
+            must_change=row.force_password_change,
+        ),
+        policy=PasswordPolicy(row.password_length_min, row.strong_password),
+    )

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
+
+if sys.platform == "linux":
+
+    def boottime() -> float:
+        """Seconds that never go back, do not follow the wall clock, and run on while suspended."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+
+    def boottime() -> float:
+        """Seconds that never go back and do not follow the wall clock."""
+        return time.monotonic()
 
 
 class SystemClock:

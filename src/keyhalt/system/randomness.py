@@ -15,6 +15,16 @@ def new_uuid() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
+def process_id(serve_id: str, pid: int) -> str:
+    """The name of worker `pid` of one `serve`, for itself and for its parent; else a new one."""
+    return str(uuid.uuid5(uuid.UUID(serve_id), str(pid))) if serve_id else new_uuid()
+
+
 def new_request_id() -> str:
     """16 characters: enough to find one request in a log."""
     return os.urandom(8).hex()
+
+
+def uniform(low: float, high: float) -> float:
+    """For spreading what processes do in time; keeps no secret."""
+    return low + (high - low) * int.from_bytes(os.urandom(4)) / 2**32

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.permissions import CatalogueError, PermissionSet, Power, covers, union
 from keyhalt.core.refusals import Fault, Refused
@@ -108,7 +109,7 @@ class ManageRoles:
                 if no_change is not None:
                     return no_change
                 tx.roles.edit(datasource_id, after)
-                epoch = tx.raise_epoch()
+                epoch = tx.raise_epoch(subject(Kind.ROLE, before.id))
                 details = self._difference(before, after)
                 self._record(
                     tx, Event.ROLE_EDIT, acting, datasource_id, after, origin, details, epoch

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
@@ -118,9 +119,11 @@ class ManageUsers:
                     return _no_password()
                 changes = _apply(tx, plan, edit)
                 if password_hash is not None:
-                    tx.users.set_password(datasource_id, user.user_id, password_hash)
+                    tx.users.set_password(
+                        datasource_id, user.user_id, password_hash, at=self._clock.now()
+                    )
                     changes[Event.USER_SET_PASSWORD] = {}
-                epoch = tx.raise_epoch()
+                epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
                 after = _found(tx, datasource_id, user.user_id)
                 for event, change in (changes or {Event.USER_EDIT: {}}).items():
                     details = {"code": user.user_code, **change}

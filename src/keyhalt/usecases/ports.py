@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
-    from keyhalt.core.freshness import Tag
+    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
@@ -105,10 +105,15 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class SignInFacts:
-    """A user with what signing in needs. The generation was read with the hash."""
+    """A user with what signing in needs. The generation was read with the hash.
+
+    `policy`: what another password of theirs must be.
+    """
 
     user: UserFacts
     password_hash: str | None
+    age: PasswordAge
+    policy: PasswordPolicy
 
 
 # ------------------------------------------------------------------ rights
@@ -164,8 +169,16 @@ class UserStore(Protocol):
     def set_topmosts(
         self, datasource_id: int, user_id: int, topmosts: Mapping[str, tuple[int, ...]]
     ) -> None: ...
-    def set_password(self, datasource_id: int, user_id: int, password_hash: str) -> None:
-        """Also raises the sign-in generation."""
+    def set_password(
+        self,
+        datasource_id: int,
+        user_id: int,
+        password_hash: str,
+        *,
+        at: datetime,
+        must_change: bool | None = None,
+    ) -> None:
+        """Also raises the sign-in generation. `must_change` None leaves that as it is."""
 
     def any_person_with(
         self,
@@ -221,8 +234,11 @@ class RightsTransaction(Protocol):
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
 
-    def raise_epoch(self) -> int:
-        """Call in every transaction that changes rights. Returns the new epoch."""
+    def raise_epoch(self, *subjects: int) -> int:
+        """Call in every transaction that changes rights. Returns the new epoch.
+
+        `subjects`: whom or what it concerns (core/leases.py); none means everybody.
+        """
 
 
 class Rights(Protocol):
@@ -240,9 +256,16 @@ class Receipt:
     epoch: int
     form: str
     waited_ms: int = 0
+    acknowledged: int | None = None
+    """How many processes said that they know. None where nobody is asked."""
+    timed_out: int = 0
+    """How many were waited for in vain, until they could no longer answer from memory."""
 
     def __str__(self) -> str:
-        return f"epoch={self.epoch}, form={self.form}, waited-ms={self.waited_ms}"
+        text = f"epoch={self.epoch}, form={self.form}, waited-ms={self.waited_ms}"
+        if self.acknowledged is None:
+            return text
+        return f"{text}, acknowledged={self.acknowledged}, timed-out={self.timed_out}"
 
 
 class Barrier(Protocol):
@@ -263,9 +286,6 @@ class Trees(Protocol):
 
 class CredentialReader(Protocol):
     """The store as a verifier asks it. One statement a call. May raise StoreUnavailableError."""
-
-    def tag(self) -> Tag:
-        """The state of the store of rights now: read it before the data."""
 
     async def key(self, key_id: int) -> KeyFacts | None: ...
     async def imported_key(self, digest: bytes) -> KeyFacts | None: ...

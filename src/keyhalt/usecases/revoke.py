@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.usecases.acting import check_again
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class DeleteKey:
         return self._barrier.wait(epoch)
 
     def _delete(self, tx: RightsTransaction, acting: Acting, key: KeyRow, origin: Origin) -> int:
-        epoch = tx.raise_epoch()
+        epoch = tx.raise_epoch(subject(Kind.KEY, key.id))
         at = self._clock.now()
         tx.keys.delete(key.datasource_id, key.id, at=at, epoch=epoch)
         tx.record(

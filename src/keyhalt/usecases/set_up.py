@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, RoleRow
@@ -100,7 +101,7 @@ class SetUp:
             if row is None:
                 return Denied(Reason.NOT_FOUND)
             tx.datasources.set_active(row.id, active=active)
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.DATASOURCE, row.id))
             event = Event.DATASOURCE_ACTIVATE if active else Event.DATASOURCE_DEACTIVATE
             self._record(tx, event, acting, origin, row.id, {"name": row.name}, epoch)
         return self._barrier.wait(epoch)

@@ -1,4 +1,9 @@
-"""Sign in with a password for a bearer token, the deprecated way, and end that token."""
+"""What a person does with their password: sign in for a bearer token, or choose another one.
+
+Both ask the same of it, in the same order, at the same cost. A token carries the sign-in
+generation that was read with the password's hash, so a sign-in that races with a deactivation or
+a change loses; a change is written only over the hash that it was checked against.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,20 @@ from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.decisions import Cause, Denied, Here, Reason
 from keyhalt.core.limits import retry_after
 from keyhalt.core.names import fold
+from keyhalt.core.passwords import normal
 from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import Secret, digest_of
+from keyhalt.usecases.new_passwords import refuse_password
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.ports import (
+        Barrier,
         Clock,
         Passwords,
         Randomness,
+        Receipt,
         Recorder,
         Rights,
         SignInFacts,
@@ -47,7 +57,10 @@ class SignedIn:
 
 
 class SignIn:
-    """A refusal is one reason to the client, whatever the cause; the audit log has the cause."""
+    """A wrong sign-in is one reason to the client, whatever the cause; the audit log has that.
+
+    Who has the right password of an active user is told that it must be changed first.
+    """
 
     def __init__(  # noqa: PLR0913
         self,
@@ -56,6 +69,7 @@ class SignIn:
         tokens: TokenStore,
         throttle: SignInThrottle,
         passwords: Passwords,
+        barrier: Barrier,
         recorder: Recorder,
         here: Here,
         clock: Clock,
@@ -66,6 +80,7 @@ class SignIn:
         self._tokens = tokens
         self._throttle = throttle
         self._passwords = passwords
+        self._barrier = barrier
         self._recorder = recorder
         self._here = here
         self._clock = clock
@@ -73,11 +88,72 @@ class SignIn:
         self._token_lifetime = token_lifetime
 
     def sign_in(self, request: SignInRequest, origin: Origin) -> SignedIn | Denied:
-        """The throttle is asked before any hashing, alike for known and unknown names."""
-        now = self._clock.now()
-        account = f"{fold(request.datasource)}\n{fold(request.user_code)}"
         if not self._here.legacy_login:
             return self._deny(request, Cause.LEGACY_SIGN_IN_OFF, origin)
+        found = self._prove(request, origin)
+        if isinstance(found, Denied):
+            return found
+        cause = None
+        if found.age.must_change:
+            cause = Cause.MUST_CHANGE_PASSWORD
+        elif found.age.expired(self._clock.now()):
+            cause = Cause.EXPIRED_PASSWORD
+        if cause is not None:
+            return self._deny(request, cause, origin, found, Reason.PASSWORD_CHANGE_REQUIRED)
+        return self._issue(found.user, origin)
+
+    def change_password(
+        self, request: SignInRequest, new: Secret, origin: Origin
+    ) -> Receipt | Denied | Refused:
+        """Replace the password of a user who knows it. Ends their tokens and sessions, no key."""
+        found = self._prove(request, origin)
+        if isinstance(found, Denied):
+            return found
+        if normal(new.reveal()) == normal(request.password.reveal()):
+            detail = "The new password is the old one."
+            return Refused(Fault.INVALID_BODY, detail, "newPassword")
+        refused = refuse_password(new, found, "newPassword")
+        if refused is not None:
+            return refused
+        user, password_hash = found.user, self._passwords.hash(new)
+        with self._rights.change() as tx:
+            now = tx.users.sign_in_facts(user.datasource_id, user.user_code)
+            if now is None or (now.user, now.password_hash) != (user, found.password_hash):
+                # Between the proof and here the user was deactivated, or somebody was faster.
+                return self._deny(request, Cause.EARLIER_SIGN_IN, origin, found)
+            at = self._clock.now()
+            tx.users.set_password(
+                user.datasource_id, user.user_id, password_hash, at=at, must_change=False
+            )
+            epoch = tx.raise_epoch()
+            tx.record(
+                AuditEvent(
+                    event=Event.USER_SET_PASSWORD,
+                    at=at,
+                    actor=Actor(user.user_code, user.user_id),
+                    origin=origin,
+                    datasource_id=user.datasource_id,
+                    object_type="user",
+                    object_id=user.user_id,
+                    details={"code": user.user_code},
+                    epoch=epoch,
+                )
+            )
+        return self._barrier.wait(epoch)
+
+    def end_token(self, token: bytes, origin: Origin) -> None:
+        """End one bearer token. Says nothing of whether it ever was one."""
+        if self._tokens.end(digest_of(token), self._clock.now()):
+            event = AuditEvent(Event.SIGN_OUT, self._clock.now(), Actor(""), origin)
+            self._recorder.record(event)
+
+    def _prove(self, request: SignInRequest, origin: Origin) -> SignInFacts | Denied:
+        """The active user whose password this is. The throttle is asked before any hashing.
+
+        Known and unknown names are alike: one hash, one count of failures.
+        """
+        now = self._clock.now()
+        account = f"{fold(request.datasource)}\n{fold(request.user_code)}"
         wait = self._throttle.admit(account, origin.source, now)
         if wait > 0:
             denied = Denied(
@@ -94,13 +170,7 @@ class SignIn:
             self._throttle.failed(account, origin.source, now)
             return self._deny(request, cause or Cause.UNKNOWN_USER, origin, found)
         self._throttle.succeeded(account, origin.source, now)
-        return self._issue(found.user, origin)
-
-    def end_token(self, token: bytes, origin: Origin) -> None:
-        """End one bearer token. Says nothing of whether it ever was one."""
-        if self._tokens.end(digest_of(token), self._clock.now()):
-            event = AuditEvent(Event.SIGN_OUT, self._clock.now(), Actor(""), origin)
-            self._recorder.record(event)
+        return found
 
     def _find(self, request: SignInRequest) -> SignInFacts | None:
         with self._rights.look() as tx:
@@ -148,11 +218,16 @@ class SignIn:
         return SignedIn(token, user)
 
     def _deny(
-        self, request: SignInRequest, cause: Cause, origin: Origin, found: SignInFacts | None = None
+        self,
+        request: SignInRequest,
+        cause: Cause,
+        origin: Origin,
+        found: SignInFacts | None = None,
+        reason: Reason = Reason.INVALID_SIGN_IN,
     ) -> Denied:
         user = found.user if found else None
         denied = Denied(
-            Reason.INVALID_SIGN_IN,
+            reason,
             cause,
             user_id=user.user_id if user else None,
             datasource_id=user.datasource_id if user else None,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Claim
+    from keyhalt.core.freshness import Freshness
     from keyhalt.usecases.ports import Clock, CredentialReader, Recorder
 
 FAILURES = Rate(600, 60.0)
@@ -59,6 +60,7 @@ class Verify:
         *,
         reader: CredentialReader,
         memory: Memory,
+        freshness: Freshness,
         here: Here,
         recorder: Recorder,
         clock: Clock,
@@ -66,6 +68,7 @@ class Verify:
     ) -> None:
         self._reader = reader
         self._memory = memory
+        self._freshness = freshness
         self._here = here
         self._recorder = recorder
         self._clock = clock
@@ -83,7 +86,7 @@ class Verify:
             return None
         digest = hashlib.sha256(presented.keys[0]).digest()
         try:
-            return self._memory.recall(digest, self._reader.tag, self._clock.monotonic)
+            return self._memory.recall(digest, self._freshness, self._clock.monotonic)
         except StoreUnavailableError:
             return None
 
@@ -104,13 +107,13 @@ class Verify:
             token = await self._reader.token(claim.digest)
             return decide_token(token, self._here, self._clock.now())
         # The tag before the data: a change that falls between makes the entry die at once.
-        tag = self._reader.tag()
+        tag = self._freshness.tag()
         if isinstance(claim, ForeignKey):
             facts = await self._reader.imported_key(claim.digest)
         else:
             facts = await self._reader.key(claim.key_id)
         decision = decide_key(claim, facts, self._here)
-        if isinstance(decision, Allowed):
+        if tag is not None and isinstance(decision, Allowed):
             self._memory.keep(claim.digest, Entry(decision, tag))
         return decision
 

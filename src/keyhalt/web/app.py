@@ -13,6 +13,7 @@ from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
 from keyhalt.web.api import groups, keys, me, roles, sign_in, users
 from keyhalt.web.front import Front
+from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class WebParts:
     insecure_http: bool
     build_date: str
     version: str
+    passwords_at_once: int
+    """How many passwords this process checks at once."""
     on_stop: Callable[[], None]
 
 
@@ -87,10 +90,16 @@ def operations_of(parts: WebParts) -> list[Operation]:
 
 def build(parts: WebParts) -> ASGIApp:
     answers = Answers(parts.realm, parts.verifier.refused)
-    routed = router_of(operations_of(parts), answers)
+    lane = Lane(parts.passwords_at_once)
+    routed = router_of(operations_of(parts), answers, lane)
+
+    def stop() -> None:
+        lane.close()
+        parts.on_stop()
+
     return Front(
         exact={
-            **_anonymous(parts, answers),
+            **_anonymous(parts, answers, lane),
             "/livez": health.livez(),
             "/readyz": health.readyz(parts.checks),
             MIGRATION_PATH: _migration_page,
@@ -99,17 +108,18 @@ def build(parts: WebParts) -> ASGIApp:
         other=_not_found(answers),
         realm=parts.realm,
         new_request_id=parts.new_request_id,
-        on_stop=parts.on_stop,
+        on_stop=stop,
     )
 
 
-def _anonymous(parts: WebParts, answers: Answers) -> dict[str, ASGIApp]:
-    handlers = sign_in.SignInHandlers(parts.sign_in, parts.build_date, parts.version)
+def _anonymous(parts: WebParts, answers: Answers, lane: Lane) -> dict[str, ASGIApp]:
+    handlers = sign_in.SignInHandlers(parts.sign_in, lane, parts.build_date, parts.version)
     notice = parts.legacy.headers()
     rows = (
         (sign_in.LOGIN, "POST", handlers.login, notice),
         (sign_in.LOGOUT, "POST", handlers.logout, notice),
         (sign_in.ENVIRONMENT, "GET", handlers.environment, ()),
+        (sign_in.PASSWORD, "POST", handlers.change_password, ()),
     )
     return {
         path: Anonymous(method, answer, answers, insecure_http=parts.insecure_http, more=more)

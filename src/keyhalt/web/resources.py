@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
+    from keyhalt.web.lane import Lane
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -35,7 +36,7 @@ def fold_path(path: str) -> str:
 _FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
-def router_of(operations: Iterable[Operation], answers: Answers) -> ASGIApp:
+def router_of(operations: Iterable[Operation], answers: Answers, lane: Lane) -> ASGIApp:
     """One route per path, with every method it has; anything else is not found.
 
     Paths in scope are folded already. Two rows with the same method and path are a bug.
@@ -53,7 +54,7 @@ def router_of(operations: Iterable[Operation], answers: Answers) -> ASGIApp:
 
     # Fixed segments before parameters, so that /bill/void is not read as a bill's id.
     routes = [
-        Route(path, Resource(methods, answers))
+        Route(path, Resource(methods, answers, lane))
         for path, methods in sorted(by_path.items(), key=lambda item: item[0].count("{"))
     ]
     return Router(routes, redirect_slashes=False, default=not_found)
@@ -70,9 +71,12 @@ def _route_path(path: str) -> str:
 class Resource:
     """Everything that one path can do. An ASGI app, so that Starlette hands it over as it is."""
 
-    def __init__(self, methods: dict[str, tuple[Operation, str]], answers: Answers) -> None:
+    def __init__(
+        self, methods: dict[str, tuple[Operation, str]], answers: Answers, lane: Lane
+    ) -> None:
         self._methods = methods
         self._answers = answers
+        self._lane = lane
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -92,7 +96,8 @@ class Resource:
             await self._answers.send(scope, send, call)
             return
         try:
-            outcome = await run_in_threadpool(operation.handler, call)
+            run = self._lane.run if operation.hashes else run_in_threadpool
+            outcome = await run(operation.handler, call)
         except StoreUnavailableError:
             outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
         outcome = _as_of(scope, outcome)

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keyhalt.client.middleware import ASGIApp
 
 HEADER_BYTES_MAX = 64 * 1024
+IDLE_SECONDS = 0.25
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -28,6 +32,7 @@ class BoundedHeaders(HttpToolsProtocol):
     _head_bytes = 0
     _heads = 0
     _refused = False
+    _ending = False
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -47,11 +52,41 @@ class BoundedHeaders(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        if self._ending and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        # A request may be on its way on a connection that looks idle, most of all on one that
+        # was just accepted: it is answered, and the connection closed after it.
+        self._ending = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(IDLE_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def on_message_complete(self) -> None:
         self._in_head = True
         self._heads += 1
         super().on_message_complete()
+
+
+class Supervisor(Multiprocess):
+    """The parent of the workers. Tells `bury` the pid of one that died, before it is replaced.
+
+    SIGHUP replaces each worker by a new one that is ready first; SIGTERM lets all end in order.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], bury: Callable[[int], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._bury = bury
+
+    def keep_subprocess_alive(self) -> None:
+        for each in self.processes:
+            if each.pid is not None and not each.process.is_alive():
+                self._bury(each.pid)
+        super().keep_subprocess_alive()
 
 
 def listen(host: str, port: int) -> socket.socket:

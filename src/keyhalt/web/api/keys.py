@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from keyhalt.client.operations import Call, Operation, Reply
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
-from keyhalt.web.api.wire import time_text, user_child
+from keyhalt.web.api.wire import RECEIPT, time_text, user_child
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.ports import KeyRow
     from keyhalt.usecases.revoke import DeleteKey
-
-RECEIPT = "Keyhalt-Revocation"
 
 
 class KeyBody(BaseModel):

@@ -12,8 +12,8 @@ from keyhalt.core.decisions import Denied, permit
 from keyhalt.core.permissions import LEVELS
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.people import RoleEdit
-from keyhalt.web.api.keys import RECEIPT
 from keyhalt.web.api.me import permissions_json
+from keyhalt.web.api.wire import RECEIPT
 
 if TYPE_CHECKING:
     from keyhalt.core.permissions import Catalogue

@@ -1,4 +1,7 @@
-"""Login, logout, environment: contract rows 6, 7 and 30. They ignore credentials."""
+"""Login, logout, environment (contract rows 6, 7 and 30), and choosing another password.
+
+They ignore credentials.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
 from keyhalt.usecases.sign_in import SignInRequest
+from keyhalt.web.api.wire import RECEIPT
 from keyhalt.web.bodies import parse_body, read_body
 
 if TYPE_CHECKING:
     from keyhalt.client.middleware import Receive, Scope
     from keyhalt.usecases.sign_in import SignIn
+    from keyhalt.web.lane import Lane
 
 LOGIN = "/api/v3/login"
 LOGOUT = "/api/v3/logout"
 ENVIRONMENT = "/api/v3/environment"
+PASSWORD = "/api/keyhalt/v1/password"  # noqa: S105 - an address
 
 
 class LoginBody(BaseModel):
@@ -33,10 +39,21 @@ class LoginBody(BaseModel):
     password: str = Field(max_length=1024, repr=False)
     partition: str | None = Field(None, max_length=200)
 
+    @property
+    def request(self) -> SignInRequest:
+        return SignInRequest(
+            self.datasource, self.user_code, Secret(self.password), self.partition or ""
+        )
+
+
+class PasswordBody(LoginBody):
+    new_password: str = Field(alias="newPassword", max_length=1024, repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class SignInHandlers:
     verb: SignIn
+    lane: Lane
     build_date: str
     version: str
 
@@ -45,14 +62,24 @@ class SignInHandlers:
         body = data if isinstance(data, Refused) else parse_body(data, LoginBody)
         if isinstance(body, Refused):
             return body
-        request = SignInRequest(
-            body.datasource, body.user_code, Secret(body.password), body.partition or ""
-        )
-        signed_in = await run_in_threadpool(self.verb.sign_in, request, origin_of(scope))
+        signed_in = await self.lane.run(self.verb.sign_in, body.request, origin_of(scope))
         if isinstance(signed_in, Denied):
             return signed_in
         user = {"userName": signed_in.user.user_code, "fullName": signed_in.user.full_name}
         return Reply({"token": signed_in.token.reveal(), "user": user})
+
+    async def change_password(self, scope: Scope, receive: Receive) -> Reply | Denied | Refused:
+        """Who knows the old password gives a new one: 200 with no body."""
+        data = await read_body(scope, receive)
+        body = data if isinstance(data, Refused) else parse_body(data, PasswordBody)
+        if isinstance(body, Refused):
+            return body
+        receipt = await self.lane.run(
+            self.verb.change_password, body.request, Secret(body.new_password), origin_of(scope)
+        )
+        if isinstance(receipt, Denied | Refused):
+            return receipt
+        return Reply(headers=((RECEIPT, str(receipt)),))
 
     async def logout(self, scope: Scope, _receive: Receive) -> Reply:
         """Ends the bearer token it was sent, never a key; 200 with no body, whatever was sent."""

@@ -10,7 +10,7 @@ from keyhalt.core import paging
 from keyhalt.core.decisions import Denied, permit
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.people import UserEdit
-from keyhalt.web.api.keys import RECEIPT, KeyBody, created_json
+from keyhalt.web.api.keys import KeyBody, created_json
 from keyhalt.web.api.user_bodies import (
     RoleOfUserBody,
     draft_of,
@@ -19,6 +19,7 @@ from keyhalt.web.api.user_bodies import (
     user_body,
     users_json,
 )
+from keyhalt.web.api.wire import RECEIPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,6 +134,7 @@ def operations(handlers: UserHandlers) -> list[Operation]:
             manage,
             handlers.create,
             body,
+            hashes=True,
             also=("/api/v202306/user", "/api/v3/user", OURS),
             deprecated_paths={"/api/v202306/user": create, "/api/v3/user": create},
         ),
@@ -143,6 +145,7 @@ def operations(handlers: UserHandlers) -> list[Operation]:
             manage,
             handlers.edit,
             body,
+            hashes=True,
             also=(f"/api/v202306/user/{one}", f"/api/v3/user/{one}", f"{OURS}/{one}"),
             deprecated_paths={
                 f"/api/v202306/user/{one}": edit,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+RECEIPT = "Keyhalt-Revocation"
+
 
 def time_text(at: datetime) -> str:
     """An aware UTC time as the official client reads it: with a time part and a zone."""

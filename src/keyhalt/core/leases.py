@@ -1,0 +1,129 @@
+"""What one process knows of the epochs, and until when that counts: docs/revocation.md, "Barrier".
+
+Every change of rights has an *epoch*, numbered in the order of the commits, and *subjects*: whom
+or what it concerns. A process that has applied all epochs up to a number holds a *lease* on
+that knowledge. Only its keeper writes a page, any number of verifiers read it; the order of the
+writes, and of the reads, is the whole of the rule.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from keyhalt.core.freshness import Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from keyhalt.core.principals import Principal
+
+NEVER_APPLIED = -1
+GUARD_FACTOR = 1.25
+"""How much longer a change waits than a lease lasts: clocks may differ in rate by 10 %."""
+SUBJECTS_MAX = 65_536
+
+
+class Kind(enum.IntEnum):
+    """What a change can concern. The numbers are kept in the database."""
+
+    EVERYTHING = 0
+    DATASOURCE = 1
+    ROLE = 2
+    USER = 3
+    KEY = 4
+
+
+def subject(kind: Kind, row_id: int) -> int:
+    """One number for one thing; ids are unique in an environment."""
+    return row_id << 3 | kind
+
+
+EVERYTHING = subject(Kind.EVERYTHING, 0)
+
+
+def subjects_of(principal: Principal) -> tuple[int, ...]:
+    """Whatever a permission remembered for `principal` was made from."""
+    return (
+        subject(Kind.KEY, principal.credential.id),
+        subject(Kind.USER, principal.user_id),
+        subject(Kind.ROLE, principal.role_id),
+        subject(Kind.DATASOURCE, principal.datasource_id),
+    )
+
+
+class Page:
+    """Implements Freshness. `clock`: seconds that never go back and run on in a suspended machine.
+
+    The writers' methods are the keeper's (usecases/keep_lease.py), in one thread.
+    """
+
+    def __init__(self, guard: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._deadline = 0.0
+        self._tag = Tag(guard, NEVER_APPLIED)
+        # (floor, last epoch by subject). What is below the floor is known to be changed.
+        self._seen: tuple[int, dict[int, int]] = (NEVER_APPLIED, {})
+
+    # -------------------------------------------------------------- verifiers
+
+    def tag(self) -> Tag | None:
+        """The epoch applied, under a lease that holds. None without one.
+
+        The lease first: read the other way round, an old number could be taken for a fresh one
+        when the process slept between the two and its keeper renewed meanwhile.
+        """
+        deadline = self._deadline
+        if self._clock() < deadline:
+            return self._tag
+        return None
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        if since.guard != self._tag.guard:
+            return False
+        # One pair, read once: it is replaced and never emptied, so it knows all that `_tag` did.
+        floor, last = self._seen
+        number = since.number
+        return floor <= number and all(
+            last.get(each, NEVER_APPLIED) <= number for each in subjects_of(principal)
+        )
+
+    # -------------------------------------------------------------- the keeper
+
+    @property
+    def applied(self) -> int:
+        return self._tag.number
+
+    def apply(self, changes: Iterable[tuple[int, Iterable[int]]], upto: int) -> None:
+        """Take in what was changed after `applied`, up to `upto`: (epoch, subjects), ascending.
+
+        An epoch that is missing may have concerned anything. Extends no lease.
+        """
+        expected = self.applied + 1
+        floor, last = self._seen
+        for epoch, subjects in changes:
+            concerned = set(subjects)
+            if epoch != expected or EVERYTHING in concerned:
+                floor = epoch
+            expected = epoch + 1
+            for each in concerned:
+                last[each] = epoch
+        if expected <= upto or len(last) > SUBJECTS_MAX:
+            floor, last = upto, {}
+        self._seen = (floor, last)
+        # Last: whoever reads this number finds all of it above.
+        self._tag = Tag(self._tag.guard, upto)
+
+    def extend(self, deadline: float) -> None:
+        """`deadline`: counted from before the look that proves it, never from its answer."""
+        self._deadline = deadline
+
+    def give_up(self) -> None:
+        """Hold no lease from now on; what is known stays known."""
+        self._deadline = 0.0
+
+    def forget(self) -> None:
+        """The numbers begin anew (another database, or an older one): nothing kept counts."""
+        self._deadline = 0.0
+        self._seen = (NEVER_APPLIED, {})
+        self._tag = Tag(self._tag.guard + 1, NEVER_APPLIED)

@@ -1,0 +1,86 @@
+"""The thread that keeps a process's lease: turns, and sleeps until the database says something."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
+
+from keyhalt.usecases.ports import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+    from keyhalt.usecases.keep_lease import KeepLease
+
+POLL_SECONDS = 0.25
+JITTER = 0.2
+AGAIN_FIRST_SECONDS = 0.05
+AGAIN_LAST_SECONDS = 1.0
+
+
+class Keeper:
+    """Runs from `start` to `stop`. The thread is its own, so a busy event loop delays no lease.
+
+    `engine` has one connection, which hears the channel. `uniform(low, high)`: a random number.
+    """
+
+    def __init__(
+        self,
+        keep_lease: KeepLease,
+        engine: Engine,
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._keep_lease = keep_lease
+        self._engine = engine
+        self._uniform = uniform
+        self._stopping = False
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="keyhalt-lease", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the lease is given up and, if the database can be told, its row is gone."""
+        if self._stopping:
+            return
+        self._stopping = True
+        os.write(self._wake_write, b".")
+        self._thread.join()
+        try:
+            self._keep_lease.stop()
+        except StoreUnavailableError:
+            pass  # A change waits for the lease to end, once.
+        finally:
+            self._engine.dispose()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _run(self) -> None:
+        pause = AGAIN_FIRST_SECONDS
+        while not self._stopping:
+            try:
+                if self._keep_lease.turn():
+                    self._listen(POLL_SECONDS * self._uniform(1 - JITTER, 1 + JITTER))
+                pause = AGAIN_FIRST_SECONDS
+            except (StoreUnavailableError, DBAPIError):
+                self._sleep(pause * self._uniform(0.5, 1.0))
+                pause = min(pause * 2, AGAIN_LAST_SECONDS)
+
+    def _listen(self, seconds: float) -> None:
+        with self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            # What came with the answer to a statement is not on the wire any more.
+            if any(True for _ in driver.notifies(timeout=0)):
+                return
+            self._sleep(seconds, driver.fileno())
+            list(driver.notifies(timeout=0))
+
+    def _sleep(self, seconds: float, *also: int) -> None:
+        select.select([self._wake_read, *also], [], [], seconds)

@@ -1,0 +1,112 @@
+"""The store as a verifier asks it on PostgreSQL: psycopg in the event loop, on the primary.
+
+Autocommit, one prepared statement a question. A connection that fails or takes too long is thrown
+away and the store counts as unavailable; the next question makes a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from keyhalt.storage.postgres import Database, connect_arguments, driver_url
+from keyhalt.storage.questions import ANY_IMPORTED, Questions
+from keyhalt.storage.rows import key_facts, token_facts
+from keyhalt.usecases.ports import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from keyhalt.core.freshness import Freshness, Tag
+    from keyhalt.core.principals import KeyFacts, TokenFacts
+
+_ask = Questions(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
+_Row = tuple[Any, ...]
+
+
+class PostgresReader:
+    """One per process, used from one event loop at a time. May raise StoreUnavailableError.
+
+    Holds at most `pool_size` connections, each made when it is first needed.
+    """
+
+    def __init__(self, database: Database, freshness: Freshness) -> None:
+        url = driver_url(database.url)
+        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._arguments = connect_arguments(database)
+        self._seconds = database.statement_seconds
+        self._room = asyncio.Semaphore(database.pool_size)
+        self._idle: list[psycopg.AsyncConnection[_Row]] = []
+        self._closed = False
+        self._freshness = freshness
+        self._imported: tuple[Tag, bool] | None = None
+
+    async def key(self, key_id: int) -> KeyFacts | None:
+        row = await self._one(_ask.key_by_id, key_id)
+        return None if row is None else key_facts(row)
+
+    async def imported_key(self, digest: bytes) -> KeyFacts | None:
+        """No statement while nothing was imported, so that garbage costs none."""
+        if not await self._any_imported():
+            return None
+        row = await self._one(_ask.key_by_digest, digest)
+        return None if row is None else key_facts(row)
+
+    async def token(self, digest: bytes) -> TokenFacts | None:
+        row = await self._one(_ask.token, digest)
+        if row is None:
+            return None
+        return token_facts(row, await self._one(_ask.user, row[1], row[2]))
+
+    async def ping(self) -> None:
+        """Whether the database answers, now."""
+        await self._one("SELECT 1")
+
+    def close(self) -> None:
+        """For good: what is asked after this cannot be answered."""
+        self._closed = True
+        for connection in self._idle:
+            connection.pgconn.finish()
+        self._idle.clear()
+
+    async def _any_imported(self) -> bool:
+        # Importing raises the epoch, so a tag that is held knows of it.
+        tag = self._freshness.tag()
+        if tag is None or self._imported is None or self._imported[0] != tag:
+            found = await self._one(ANY_IMPORTED) is not None
+            if tag is None:
+                return found
+            self._imported = (tag, found)
+        return self._imported[1]
+
+    async def _one(self, sql: str, *values: object) -> _Row | None:
+        if self._closed:
+            raise StoreUnavailableError("closed")
+        try:
+            async with asyncio.timeout(self._seconds), self._connection() as connection:
+                cursor = await connection.execute(sql.encode(), values)
+                return await cursor.fetchone()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[_Row]]:
+        """Kept only when all went well; otherwise nobody knows what it is in the middle of."""
+        async with self._room:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.pgconn.finish()
+                raise
+            if self._closed:
+                connection.pgconn.finish()
+            else:
+                self._idle.append(connection)
+
+    async def _connect(self) -> psycopg.AsyncConnection[_Row]:
+        return await psycopg.AsyncConnection.connect(self._conninfo, **self._arguments)

@@ -1,0 +1,125 @@
+"""The stores in one PostgreSQL database. Needs the extra `postgres`."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from keyhalt.core.leases import Page
+from keyhalt.storage import migrate, postgres
+from keyhalt.storage.keeper import Keeper
+from keyhalt.storage.ledger import SqlLedger
+from keyhalt.storage.postgres_reader import PostgresReader
+from keyhalt.storage.rights import CHANNEL
+from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.keep_lease import KeepLease, WaitForAll
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from keyhalt.storage.postgres import Database
+
+_LOCKS = {"rights": 0x6B657901, "use": 0x6B657902, "signins": 0x6B657903}
+_UPGRADE_LOCK = 0x6B657900
+UPGRADE_SECONDS = 3600.0
+_guards = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What leases need of this machine. `clock`: seconds, never back, on while suspended."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    uniform: Callable[[float, float], float]
+
+
+class PostgresStores:
+    """The three stores share one database and its connections; each has writers of its own."""
+
+    def __init__(
+        self, database: Database, machine: Machine, *, lease_seconds: float, process: str
+    ) -> None:
+        self._database = database
+        self._machine = machine
+        self._lease_seconds = lease_seconds
+        self._process = process
+        self._engine = postgres.open_engine(database)
+        self.rights, self.use, self.signins = (
+            self._engine.execution_options(**{postgres.LOCK: lock}) for lock in _LOCKS.values()
+        )
+
+    def upgrade(self) -> None:
+        """Past a pooler, under one lock for all stores, so that replicas may start together."""
+        patient = replace(self._database, statement_seconds=UPGRADE_SECONDS)
+        direct = postgres.open_direct(patient)
+        engine = direct.execution_options(**{postgres.LOCK: _UPGRADE_LOCK})
+        try:
+            with transaction(engine, write=True) as connection:
+                for name in migrate.STORES:
+                    migrate.upgrade_on(name, connection)
+        finally:
+            direct.dispose()
+
+    def current(self) -> bool:
+        engines = (self.rights, self.use, self.signins)
+        return all(map(migrate.is_current, migrate.STORES, engines))
+
+    def check(self) -> list[str]:
+        """What would break the promise on this server, in sentences."""
+        with transaction(self.rights, write=False) as connection:
+            return postgres.faults_of(connection)
+
+    def barrier(self) -> WaitForAll:
+        return WaitForAll(
+            ledger=self._ledger(self._engine),
+            clock=self._machine.clock,
+            sleep=self._machine.sleep,
+            lease_seconds=self._lease_seconds,
+        )
+
+    def verifying(self) -> PostgresVerifying:
+        page = Page(next(_guards), self._machine.clock)
+        direct = postgres.open_direct(self._database, channel=CHANNEL)
+        keep_lease = KeepLease(
+            page=page,
+            ledger=self._ledger(direct),
+            clock=self._machine.clock,
+            process=self._process,
+            lease_seconds=self._lease_seconds,
+        )
+        keeper = Keeper(keep_lease, direct, self._machine.uniform)
+        return PostgresVerifying(self._database, page, keeper)
+
+    def bury(self, process: str) -> None:
+        self._ledger(self._engine).bury(process)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _ledger(self, engine: Engine) -> SqlLedger:
+        return SqlLedger(engine, self._machine.new_id, self._machine.now)
+
+
+class PostgresVerifying:
+    """A reader, and a lease that is kept by a thread from here to `close`."""
+
+    def __init__(self, database: Database, page: Page, keeper: Keeper) -> None:
+        self.reader = PostgresReader(database, page)
+        self.freshness = page
+        self._keeper = keeper
+        keeper.start()
+
+    def ready(self) -> bool:
+        """Whether a lease is held: its keeper asks the database four times a second."""
+        return self.freshness.tag() is not None
+
+    def close(self) -> None:
+        self.reader.close()
+        self._keeper.stop()

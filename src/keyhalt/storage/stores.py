@@ -1,0 +1,115 @@
+"""The three stores, wherever they are: files in a folder, or tables of one PostgreSQL database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from keyhalt.storage import migrate, sqlite
+from keyhalt.storage.rights import Guarded
+from keyhalt.storage.sqlite_reader import SqliteReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from keyhalt.core.freshness import Freshness
+    from keyhalt.usecases.ports import Barrier, CredentialReader
+
+
+class NotSetUpError(Exception):
+    """There is no environment yet; the text says what to run."""
+
+
+class Verifying(Protocol):
+    """What one process needs to verify, and to let go of at its end."""
+
+    @property
+    def reader(self) -> CredentialReader: ...
+    @property
+    def freshness(self) -> Freshness: ...
+    def ready(self) -> bool:
+        """Whether the store can be asked, now."""
+
+    def close(self) -> None: ...
+
+
+class Stores(Protocol):
+    """May be shared by threads. `barrier` may be used without verifying."""
+
+    @property
+    def rights(self) -> Engine: ...
+    @property
+    def use(self) -> Engine: ...
+    @property
+    def signins(self) -> Engine: ...
+    def upgrade(self) -> None:
+        """Bring the schema to this version's; processes that start together take turns."""
+
+    def current(self) -> bool: ...
+    def barrier(self) -> Barrier: ...
+    def bury(self, process: str) -> None:
+        """Wait no longer for a process that has ended, by its name in the options."""
+
+    def verifying(self) -> Verifying: ...
+    def close(self) -> None: ...
+
+
+class SqliteStores:
+    """The three files in one folder."""
+
+    def __init__(self, folder: Path, *, create: bool) -> None:
+        self.folder = folder
+        paths = {name: folder / f"{name}.db" for name in migrate.STORES}
+        for path in paths.values():
+            if create:
+                sqlite.create_file(path)
+            elif not path.exists():
+                raise NotSetUpError(
+                    f"there is no {path}; run 'keyhalt init' or 'keyhalt db upgrade'"
+                )
+        self.rights_path, self.signins_path = paths["rights"], paths["signins"]
+        self.rights, self.use, self.signins = (sqlite.open_engine(p) for p in paths.values())
+
+    def upgrade(self) -> None:
+        for name in migrate.STORES:
+            path = self.folder / f"{name}.db"
+            engine = sqlite.open_engine(path, busy_seconds=sqlite.UPGRADE_BUSY_SECONDS)
+            try:
+                migrate.upgrade(name, engine)
+            finally:
+                engine.dispose()
+
+    def current(self) -> bool:
+        return all(migrate.is_current(name, engine_of(self, name)) for name in migrate.STORES)
+
+    def barrier(self) -> Guarded:
+        return Guarded()
+
+    def bury(self, process: str) -> None:
+        """Nobody is waited for."""
+
+    def verifying(self) -> SqliteVerifying:
+        return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path))
+
+    def close(self) -> None:
+        for engine in (self.rights, self.use, self.signins):
+            engine.dispose()
+
+
+class SqliteVerifying:
+    """The reader is its own guard."""
+
+    def __init__(self, reader: SqliteReader) -> None:
+        self.reader = reader
+        self.freshness = reader
+
+    def ready(self) -> bool:
+        return self.reader.answers()
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+def engine_of(stores: Stores, name: str) -> Engine:
+    return {"rights": stores.rights, "use": stores.use, "signins": stores.signins}[name]

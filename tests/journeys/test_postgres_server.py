@@ -1,0 +1,287 @@
+"""`keyhalt serve` on PostgreSQL: several workers, one that dies, a restart, the database away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.journeys.conftest import KEYHALT
+from tests.postgres import EmbeddedServer, Server
+from tests.world import PASSWORD, until
+
+
+@dataclass
+class Installation:
+    """What `keyhalt init` made in a database, and the servers that run on it."""
+
+    data: Path
+    database_url: str
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        said = {"database_url": self.database_url, "apps": "", "data": str(self.data), **settings}
+        return {**os.environ, **{f"KEYHALT_{name.upper()}": value for name, value in said.items()}}
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [KEYHALT, *arguments],
+            env=self.environment(**settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            input=PASSWORD,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def key(self, name: str = "k") -> str:
+        return self.run(
+            "key", "create", "--owner", "ada", "--name", name, "-o", "key"
+        ).stdout.strip()
+
+    def serve(self, **settings: str) -> tuple[subprocess.Popen[str], str]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        said = {"insecure_http": "true", "workers": "2", "lease_seconds": "1", **settings}
+        process = subprocess.Popen(
+            [KEYHALT, "serve", "--port", port],
+            env=self.environment(**said),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.running.append(process)
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: ask(url, "/readyz") == 200 or process.poll() is not None)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        return process, url
+
+    def workers(self, process: subprocess.Popen[str]) -> list[int]:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        named = [(int(pid), Path(f"/proc/{pid}/cmdline").read_bytes()) for pid in children]
+        return [pid for pid, command in named if b"spawn_main" in command]
+
+
+def ask(url: str, path: str, *, method: str = "GET", key: str = "") -> int:
+    """The status, or 0 when there is no answer."""
+    headers = {"ECI-ApiKey": key} if key else {}
+    request = urllib.request.Request(url + path, method=method, headers=headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def installed(tmp_path: Path, database_url: str) -> Iterator[Installation]:
+    made = Installation(tmp_path / "data", database_url)
+    arguments = ["--environment", "Production", "--datasource", "acme", "--admin", "ada"]
+    made.run("init", *arguments, "--password-file", "-")
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+def answered(url: str, key: str, times: int = 12) -> set[int]:
+    return {ask(url, "/api/v3/me", key=key) for _ in range(times)}
+
+
+def key_id_of(url: str, key: str, name: str) -> int:
+    request = urllib.request.Request(f"{url}/api/v3/apiKey", headers={"ECI-ApiKey": key})  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return next(k["apiKeyId"] for k in json.loads(answer.read()) if k["apiKeyName"] == name)
+
+
+def test_a_key_deleted_through_one_worker_is_dead_in_all_and_their_end_is_in_order(
+    installed: Installation,
+) -> None:
+    """By HTTP and by command, with both workers remembering the key; then SIGTERM."""
+    keep = installed.key("keep")
+    process, url = installed.serve()
+    for name in ("one", "two"):
+        key = installed.key(name)
+        assert answered(url, key) == {200}
+        key_id = key_id_of(url, keep, name)
+        if name == "one":
+            assert ask(url, f"/api/v3/apiKey/{key_id}", method="DELETE", key=keep) == 204
+        else:
+            said = installed.run("key", "delete", str(key_id), "--yes").stderr
+            assert "In effect everywhere: epoch " in said
+            assert ", acknowledged by 2, waited " in said
+        assert answered(url, key) == {401}
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert _verifiers(installed) == []
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nobody_waits_for_its_lease(
+    installed: Installation,
+) -> None:
+    """SIGKILL in the middle of it all: its parent says that it is dead."""
+    keep = installed.key("keep")
+    process, url = installed.serve(lease_seconds="120")
+    before = installed.workers(process)
+    assert len(before) == 2
+    assert answered(url, keep) == {200}
+    os.kill(before[0], signal.SIGKILL)
+    until(
+        lambda: len(installed.workers(process)) == 2 and before[0] not in installed.workers(process)
+    )
+    until(lambda: sum(alive for _, alive in _verifiers(installed)) == 2)
+    key = installed.key("doomed")
+    assert answered(url, key) == {200}
+    key_id = key_id_of(url, keep, "doomed")
+    assert ask(url, f"/api/v3/apiKey/{key_id}", method="DELETE", key=keep) == 204
+    assert answered(url, key) == {401}
+
+
+def test_replacing_all_workers_fails_no_request(installed: Installation) -> None:
+    """SIGHUP: each new worker is ready before its predecessor goes."""
+    key = installed.key()
+    process, url = installed.serve(drain_seconds="0.2")
+    before = set(installed.workers(process))
+    stop = threading.Event()
+    seen: set[int] = set()
+
+    def hammer() -> None:
+        while not stop.is_set():
+            seen.add(ask(url, "/api/v3/me", key=key))
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    process.send_signal(signal.SIGHUP)
+    until(lambda: not before & set(installed.workers(process)))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert seen == {200}
+
+
+def test_a_stopping_server_is_not_ready_first_and_still_answers(installed: Installation) -> None:
+    """So a load balancer looks away before connections are refused."""
+    key = installed.key()
+    process, url = installed.serve(workers="1", drain_seconds="30")
+    process.send_signal(signal.SIGTERM)
+    until(lambda: ask(url, "/readyz") == 503)
+    assert ask(url, "/api/v3/me", key=key) == 200
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_the_database_away_is_503_and_never_a_wrong_answer(
+    installed: Installation, postgres: Server
+) -> None:
+    """Stopped and started again under load: 200 or 503 for a good key, and 200 again after."""
+    if not isinstance(postgres, EmbeddedServer):
+        pytest.skip("TEST_DATABASE_URL names a server that is not ours to stop")
+    good, gone = installed.key("good"), installed.key("gone")
+    process, url = installed.serve()
+    key_id = key_id_of(url, good, "gone")
+    assert ask(url, f"/api/v3/apiKey/{key_id}", method="DELETE", key=good) == 204
+    assert answered(url, good) == {200}
+    seen: dict[str, set[int]] = {"good": set(), "gone": set()}
+    stop = threading.Event()
+
+    def hammer(name: str, key: str) -> None:
+        while not stop.is_set():
+            seen[name].add(ask(url, "/api/v3/me", key=key))
+
+    threads = [
+        threading.Thread(target=hammer, args=each) for each in (("good", good), ("gone", gone))
+    ]
+    for thread in threads:
+        thread.start()
+    postgres.stop("immediate")
+    until(lambda: 503 in seen["good"])
+    assert ask(url, "/readyz") == 503
+    assert ask(url, f"/api/v3/apiKey/{key_id}", method="DELETE", key=good) == 503
+    postgres.start()
+    until(lambda: ask(url, "/readyz") == 200)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert seen["good"] == {200, 503}
+    assert seen["gone"] == {401, 503}
+    assert answered(url, good) == {200}
+    assert answered(url, gone) == {401}
+    assert process.poll() is None
+
+
+def test_connections_that_are_cut_come_back(installed: Installation) -> None:
+    """Every session is ended by the server: what follows works, with at most a 503 between."""
+    key = installed.key()
+    _, url = installed.serve()
+    assert answered(url, key) == {200}
+    with psycopg.connect(installed.database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    fresh = installed.key("fresh")
+    until(lambda: answered(url, fresh) == {200})
+    assert answered(url, key) <= {200}
+
+
+def test_a_worker_killed_while_it_creates_keys_loses_none_that_was_acknowledged(
+    installed: Installation,
+) -> None:
+    """Every key whose text was answered counts, and no row is half-written."""
+    keep = installed.key("keep")
+    process, url = installed.serve(lease_seconds="1")
+    made: list[str] = []
+    stop = threading.Event()
+
+    def create() -> None:
+        body = json.dumps({"apiKeyName": "bulk"}).encode()
+        headers = {"ECI-ApiKey": keep, "Content-Type": "application/json"}
+        while not stop.is_set():
+            request = urllib.request.Request(  # noqa: S310
+                f"{url}/api/v3/apiKey", data=body, headers=headers
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                    made.append(json.loads(answer.read())["apiKey"])
+            except OSError:
+                continue
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(made) > 50)
+    os.kill(installed.workers(process)[0], signal.SIGKILL)
+    count = len(made)
+    until(lambda: len(made) > count + 50)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert {ask(url, "/api/v3/me", key=key) for key in made} == {200}
+    with psycopg.connect(installed.database_url) as connection:
+        half = connection.execute("SELECT count(*) FROM api_key WHERE digest IS NULL").fetchone()
+    assert half == (0,)
+
+
+def _verifiers(installed: Installation) -> list[Any]:
+    with psycopg.connect(installed.database_url, autocommit=True) as connection:
+        return connection.execute("SELECT process, alive FROM verifier").fetchall()
