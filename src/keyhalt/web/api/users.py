@@ -144,8 +144,7 @@ def operations(handlers: UserHandlers) -> list[Operation]:
             f"/api/v202406/user/{one}",
             manage,
             handlers.edit,
-            body,
-            hashes=True,
+            body,  # most set no password, and a deactivation must not queue behind sign-ins
             also=(f"/api/v202306/user/{one}", f"/api/v3/user/{one}", f"{OURS}/{one}"),
             deprecated_paths={
                 f"/api/v202306/user/{one}": edit,
