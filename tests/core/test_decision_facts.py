@@ -375,6 +375,7 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
         "key_cannot_create_keys",
         "unavailable",
         "too_many_requests",
+        "beyond_own_rights",
     }
     assert {*reached} == {reason for reason in Reason if reason.value not in elsewhere}
 

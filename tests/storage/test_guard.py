@@ -14,6 +14,7 @@ import pytest
 from keyhalt.core.decisions import Allowed, Denied, Presented
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import EngineOptions, open_engine
+from keyhalt.usecases.people import RoleEdit, UserEdit
 from keyhalt.usecases.sign_in import SignInRequest
 from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
@@ -66,6 +67,12 @@ def changes(world: World) -> dict[str, Any]:
         "set_permissions": lambda: roles.set_permissions(
             OPERATOR, datasource, "jsmith only", ("projects.view",), ORIGIN
         ),
+        "edit_user": lambda: users.edit(
+            OPERATOR, datasource, "jsmith", UserEdit(details={"email": "jo@example.org"}), ORIGIN
+        ),
+        "edit_role": lambda: roles.edit(
+            OPERATOR, datasource, "jsmith only", RoleEdit(name="theirs"), ORIGIN
+        ),
         "deactivate_datasource": lambda: engine.set_up.set_datasource_active(
             OPERATOR, "acme", ORIGIN, active=False
         ),
@@ -86,6 +93,8 @@ def changes(world: World) -> dict[str, Any]:
         "set_topmosts",
         "set_password",
         "set_permissions",
+        "edit_user",
+        "edit_role",
         "deactivate_datasource",
     ],
 )
@@ -125,6 +134,7 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
     }
     makes_something_new = {"create", "environment", "datasource"}
     in_the_store_of_sign_ins = {"sign_in", "end_token"}
+    of_nobody = {"delete"}  # of a role that nobody has
     covered = {
         "with_offspring",
         "made_since",
@@ -136,8 +146,9 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         "set_password",
         "set_permissions",
         "set_datasource_active",
+        "edit",
     }
-    assert public == makes_something_new | covered | in_the_store_of_sign_ins
+    assert public == makes_something_new | covered | of_nobody | in_the_store_of_sign_ins
 
 
 def test_busy_stores_do_not_disturb_what_is_remembered(world: World) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "key": ("key", "identify", "ending_keys"),
     "user": ("user", "ending_keys"),
     "role": ("role",),
+    "group": ("group",),
     "datasource": ("datasource",),
     "audit": ("audit",),
     "explain": ("explain",),

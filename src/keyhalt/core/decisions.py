@@ -47,6 +47,7 @@ class Reason(enum.StrEnum):
     INVALID_KEY = "invalid_key"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
     PERMISSION_DENIED = "permission_denied"
+    BEYOND_OWN_RIGHTS = "beyond_own_rights"
     KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
     INVALID_SIGN_IN = "invalid_sign_in"
@@ -97,7 +98,7 @@ class Denied:
     reason: Reason
     cause: Cause = Cause.AS_SAID
     need: str | None = None
-    """The permission that was missing, as `meters.view`."""
+    """The permission that was missing, as `meters.view`; or what is beyond the caller's own."""
     retry_after_seconds: int | None = None
     user_id: int | None = None
     user_code: str = field(default="", compare=False)
@@ -296,13 +297,15 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
     )
 
 
-def permit(principal: Principal, need: Need | None) -> Denied | None:
-    """Check 8: None when the owner has the permission, or none is asked for."""
+def permit(principal: Principal, need: Need | None, instead: Need | None = None) -> Denied | None:
+    """Check 8: None when the owner has the permission, or `instead`, or none is asked for."""
     if need is None or covers(principal.permissions, need.bits):
+        return None
+    if instead is not None and covers(principal.permissions, instead.bits):
         return None
     return Denied(
         Reason.PERMISSION_DENIED,
-        need=str(need),
+        need=str(need) if instead is None else f"{need} or {instead}",
         user_id=principal.user_id,
         user_code=principal.user_code,
         datasource_id=principal.datasource_id,

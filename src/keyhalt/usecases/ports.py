@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
+    from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
 
 
 class StoreUnavailableError(Exception):
@@ -102,14 +103,13 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    code: str
-    full_name: str
-    email: str
+    details: UserDetails
     role_id: int
     password_hash: str | None
     topmosts: Mapping[str, tuple[int, ...]]
     created_at: datetime
     active: bool = True
+    service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,16 @@ class UserStore(Protocol):
     def find(self, datasource_id: int, code: str) -> UserFacts | None: ...
     def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None: ...
     def list(self, datasource_id: int) -> Sequence[UserFacts]: ...
+    def row(self, datasource_id: int, user_id: int) -> UserRow | None: ...
+    def page(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
+        """The users, and how many there are on all pages."""
+
+    def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
+        """Those of `user_ids` that are no user of the datasource."""
+
+    def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
+        """May raise DuplicateError."""
+
     def set_active(self, datasource_id: int, user_id: int, *, active: bool) -> None:
         """Deactivating also raises the sign-in generation."""
 
@@ -190,8 +200,15 @@ class UserStore(Protocol):
     ) -> None:
         """Also raises the sign-in generation. `must_change` None leaves that as it is."""
 
-    def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
-        """Active users whose role has all of `permissions`."""
+    def any_person_with(
+        self,
+        datasource_id: int,
+        permissions: PermissionSet,
+        *,
+        but_user: int | None = None,
+        but_role: int | None = None,
+    ) -> bool:
+        """Whether the role of any active person, but this user or this role's, has all of them."""
 
 
 class RoleStore(Protocol):
@@ -199,9 +216,16 @@ class RoleStore(Protocol):
     def get(self, datasource_id: int, role_id: int) -> RoleRow | None: ...
     def find(self, datasource_id: int, name: str) -> RoleRow | None: ...
     def list(self, datasource_id: int) -> Sequence[RoleRow]: ...
-    def set_permissions(
-        self, datasource_id: int, role_id: int, permissions: PermissionSet
-    ) -> None: ...
+    def edit(self, datasource_id: int, role: RoleRow) -> None:
+        """Write what is said of a role and what it grants. May raise DuplicateError."""
+
+    def delete(self, datasource_id: int, role_id: int) -> None:
+        """Only a role that nobody has."""
+
+    def topmosts_of_holders(
+        self, datasource_id: int, role_id: int
+    ) -> Mapping[str, tuple[int, ...]]:
+        """Every topmost of every user of the role, active or not."""
 
 
 class DatasourceStore(Protocol):
@@ -224,6 +248,8 @@ class RightsTransaction(Protocol):
     def users(self) -> UserStore: ...
     @property
     def roles(self) -> RoleStore: ...
+    @property
+    def groups(self) -> GroupStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
 
@@ -268,6 +294,13 @@ class Barrier(Protocol):
     """Returns only when no process of the environment can still answer from before `epoch`."""
 
     def wait(self, epoch: int) -> Receipt: ...
+
+
+class Trees(Protocol):
+    """The hierarchies of the apps behind the keys."""
+
+    def contains(self, datasource_id: int, hierarchy: str, ancestor: int, node: int) -> bool:
+        """Whether `node` is `ancestor` or lies below it, now."""
 
 
 # ------------------------------------------------------------------ reading credentials

@@ -14,7 +14,7 @@ from keyhalt.web.api.wire import RECEIPT, time_text, user_child
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
-    from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.issue import Issued, IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.ports import KeyRow
     from keyhalt.usecases.revoke import DeleteKey
@@ -57,7 +57,7 @@ class KeyHandlers:
         )
         if isinstance(issued, Denied | Refused):
             return issued
-        return Reply({"apiKey": issued.text.reveal(), **key_json(issued.row)})
+        return Reply(created_json(issued))
 
     def edit(self, call: Call) -> Reply | Denied | Refused:
         row = self.issue.edit(
@@ -92,6 +92,11 @@ def operations(handlers: KeyHandlers, needs: Needs) -> list[Operation]:
         Operation("EditApiKeyV3", "PUT", one, manage, handlers.edit, KeyBody),
         Operation("DeleteApiKeyV3", "DELETE", one, manage, handlers.delete),
     ]
+
+
+def created_json(issued: Issued) -> dict[str, object]:
+    """A new key with its text, for the only time."""
+    return {"apiKey": issued.text.reveal(), **key_json(issued.row)}
 
 
 def key_json(row: KeyRow) -> dict[str, object]:
