@@ -10,27 +10,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import key_in_query
+from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
 from keyhalt.core.freshness import BYTES_MAX, Memory, NeverFresh
 from keyhalt.storage.audit import SqlAuditReader
+from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.rights import SqlRights
 from keyhalt.storage.stores import NotSetUpError, SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
+from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
+from keyhalt.usecases.look_up_users import LookUpUsers
+from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
+from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
 
 if TYPE_CHECKING:
@@ -118,6 +125,7 @@ class Engine:
         self.randomness = SystemRandomness()
         self.rights = SqlRights(stores.rights)
         self.barrier = stores.barrier()
+        self.trees = Trees()
         self.here = Here(
             environment=environment.name,
             product=environment.product,
@@ -162,6 +170,7 @@ class Engine:
             rights=self.rights,
             here=self.here,
             needs=self.profile.needs,
+            covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,
         )
@@ -192,19 +201,32 @@ class Engine:
         return set_up_of(self.stores, self.profile)
 
     @cached_property
+    def covering(self) -> Covering:
+        return Covering(self.trees, self.profile.catalogue)
+
+    @cached_property
     def manage_users(self) -> ManageUsers:
         return ManageUsers(
-            rights=self.rights, passwords=self.passwords, barrier=self.barrier, clock=self.clock
+            rights=self.rights,
+            passwords=self.passwords,
+            barrier=self.barrier,
+            clock=self.clock,
+            rules=UserRules(self.profile.needs, self.covering),
         )
 
     @cached_property
     def manage_roles(self) -> ManageRoles:
         return ManageRoles(
             rights=self.rights,
-            catalogue=self.profile.catalogue,
+            needs=self.profile.needs,
+            covering=self.covering,
             barrier=self.barrier,
             clock=self.clock,
         )
+
+    @cached_property
+    def manage_groups(self) -> ManageGroups:
+        return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:
@@ -216,6 +238,16 @@ class Engine:
             rights=self.rights,
             audit=SqlAuditReader(self.stores.rights, self.stores.use),
             key_fields=KEY_FIELDS,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def look_up_users(self) -> LookUpUsers:
+        return LookUpUsers(
+            rights=self.rights,
+            catalogue=self.profile.catalogue,
+            user_fields=USER_FIELDS,
+            group_fields=GROUP_FIELDS,
             clock=self.clock,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
@@ -139,6 +139,16 @@ class MainTools:
 
         return listen(host, port)
 
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        apps = load_apps(_settings(said))
+        try:
+            return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
+        finally:
+            for app in apps:
+                app.close()
+
     def load_sample(
         self,
         datasource_id: int,
@@ -266,10 +276,11 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
-    from keyhalt.web.app import WebParts, build  # noqa: PLC0415
+    from keyhalt.web.app import People, WebParts, build  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
+    engine.trees.apps = apps
 
     def stop() -> None:
         for app in apps:
@@ -284,7 +295,14 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             delete_key=engine.delete_key,
             look_up=engine.look_up,
             sign_in=engine.sign_in,
+            people=People(
+                engine.manage_users,
+                engine.manage_roles,
+                engine.manage_groups,
+                engine.look_up_users,
+            ),
             profile=engine.profile,
+            trees=engine.trees,
             apps=apps,
             checks={"rights": engine.ready},
             new_request_id=new_request_id,
@@ -347,12 +365,9 @@ def _bury(settings: Settings) -> Callable[[int], None]:
 
     def bury(pid: int) -> None:
         stores = _stores(settings, create=False)
-        try:
+        # If it cannot be said, a change waits for the lease to end, once.
+        with closing(stores), suppress(StoreUnavailableError):
             stores.bury(process_id(os.environ[_SERVE_ID], pid))
-        except StoreUnavailableError:
-            pass  # A change waits for the lease to end, once.
-        finally:
-            stores.close()
 
     return bury
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
@@ -57,11 +59,15 @@ class Verbs(Protocol):
     @property
     def look_up(self) -> LookUp: ...
     @property
+    def look_up_users(self) -> LookUpUsers: ...
+    @property
     def set_up(self) -> SetUp: ...
     @property
     def manage_users(self) -> ManageUsers: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_groups(self) -> ManageGroups: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
 
@@ -90,6 +96,11 @@ class Tools(Protocol):
         on_listening: Callable[[], None] | None = None,
         **said: object,
     ) -> None: ...
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        """Whether an app behind the keys has `node` at or below `ancestor`, now."""
+
     def load_sample(
         self,
         datasource_id: int,

@@ -15,6 +15,11 @@ from keyhalt.usecases.ports import KeyRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection, Table
+
+# Fewer than any database takes as parameters of one statement.
+IDS_MAX = 1_000
+PERSON, SERVICE = "person", "service"
 owner = user.alias("owner")
 
 _topmosts = (
@@ -46,6 +51,7 @@ USER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     owner.c.active,
     datasource.c.active.label("datasource_active"),
     owner.c.sign_in_generation,
+    owner.c.kind,
 )
 
 
@@ -82,6 +88,7 @@ def user_facts(row: Sequence[Any]) -> UserFacts:
         active=bool(row[10]),
         datasource_active=bool(row[11]),
         sign_in_generation=row[12],
+        service=row[13] == SERVICE,
     )
 
 
@@ -91,6 +98,18 @@ def _topmosts_of(text: str | None) -> Mapping[str, tuple[int, ...]]:
         hierarchy, _, node_id = pair.rpartition(":")
         nodes.setdefault(hierarchy, []).append(int(node_id))
     return {hierarchy: tuple(sorted(ids)) for hierarchy, ids in nodes.items()}
+
+
+def missing_of(
+    connection: Connection, table: Table, datasource_id: int, ids: Sequence[int]
+) -> Sequence[int]:
+    """Those of `ids` that this table has not for the datasource, in their order."""
+    there: set[int] = set()
+    for start in range(0, len(ids), IDS_MAX):
+        some = table.c.id.in_(ids[start : start + IDS_MAX])
+        query = select(table.c.id).where(table.c.datasource_id == datasource_id, some)
+        there.update(connection.execute(query).scalars())
+    return [each for each in ids if each not in there]
 
 
 # The order is that of `key_facts`, before USER_COLUMNS.
@@ -109,7 +128,7 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         key_id=row[0],
         digest=bytes(row[1] or b""),
         deleted=row[2] is not None,
-        imported_generation=row[3] if row[4] is not None else None,
+        generation=row[3],
         imported_mac=bytes(row[4] or b""),
         owner=user_facts(row[len(KEY_COLUMNS) :]),
     )

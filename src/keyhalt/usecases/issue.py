@@ -19,6 +19,7 @@ from keyhalt.usecases.ports import DuplicateError, NewKey
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
+    from keyhalt.usecases.covering import Covering
     from keyhalt.usecases.ports import Clock, KeyRow, Randomness, Rights, RightsTransaction
 
 NAME_MAX = 60
@@ -55,11 +56,19 @@ class IssueKey:
     """The verbs that write a key's row, other than ending it."""
 
     def __init__(
-        self, *, rights: Rights, here: Here, needs: Needs, clock: Clock, randomness: Randomness
+        self,
+        *,
+        rights: Rights,
+        here: Here,
+        needs: Needs,
+        covering: Covering,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._rights = rights
         self._here = here
         self._needs = needs
+        self._covering = covering
         self._clock = clock
         self._randomness = randomness
 
@@ -73,7 +82,7 @@ class IssueKey:
         description: str,
         origin: Origin,
     ) -> Issued | Denied | Refused:
-        """Make a key of `owner_id`. On the wire the owner is always the caller.
+        """Make a key of `owner_id`: of the caller, or of a service account that the caller covers.
 
         The row and its text are one transaction: killed at any point, there is no key or a whole
         one. It raises no epoch: nothing is remembered of a key that was not there.
@@ -81,10 +90,9 @@ class IssueKey:
         refused = fault_of_key(name, description)
         if refused is not None:
             return refused
-        if not isinstance(acting, Operator) and acting.user_id != owner_id:
-            return Denied(Reason.NOT_FOUND)
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_keys)
+            no = check_again(tx, acting, self._needs.manage_keys) or _key_of_key(tx, acting)
+            no = no or self._in_anothers_name(tx, acting, datasource_id, owner_id)
             key_id = no or self._add(tx, acting, datasource_id, owner_id, name, description)
             if not isinstance(key_id, int):
                 return key_id
@@ -170,6 +178,22 @@ class IssueKey:
             tx.record(self._event(Event.KEY_EDIT, acting, row, origin))
             return row
 
+    def _in_anothers_name(
+        self, tx: RightsTransaction, acting: Acting, datasource_id: int, owner_id: int
+    ) -> Denied | None:
+        """Nobody makes a key of another person; of a service account, who manages and covers it."""
+        if isinstance(acting, Operator) or acting.user_id == owner_id:
+            return None
+        no = check_again(tx, acting, self._needs.manage_users)
+        owner = no or tx.users.get(datasource_id, owner_id)
+        if owner is None or isinstance(owner, Denied):
+            return owner or Denied(Reason.NOT_FOUND)
+        if not owner.service:
+            return Denied(
+                Reason.BEYOND_OWN_RIGHTS, need=f"a key in the name of user {owner_id}, a person"
+            )
+        return self._covering.refuse(tx, acting, owner.power)
+
     def _add(
         self,
         tx: RightsTransaction,
@@ -231,3 +255,12 @@ class IssueKey:
             object_id=row.id,
             details={"name": row.name, "hint": row.hint, "owner": row.owner_code},
         )
+
+
+def _key_of_key(tx: RightsTransaction, acting: Acting) -> Denied | None:
+    """Whether a key would make a key where the datasource does not let it."""
+    if isinstance(acting, Operator) or acting.credential.kind is not CredentialKind.KEY:
+        return None
+    if tx.datasources.policy(acting.datasource_id).keys_create_keys:
+        return None
+    return Denied(Reason.KEY_CANNOT_CREATE_KEYS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
+    from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
 
 
 class StoreUnavailableError(Exception):
@@ -42,11 +43,20 @@ class EnvironmentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What a datasource lets its users do."""
+
+    password_length_min: int
+    keys_create_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DatasourceRow:
     id: int
     name: str
     active: bool
     created_at: datetime
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +103,13 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    code: str
-    full_name: str
-    email: str
+    details: UserDetails
     role_id: int
     password_hash: str | None
     topmosts: Mapping[str, tuple[int, ...]]
     created_at: datetime
     active: bool = True
+    service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +144,23 @@ class KeyStore(Protocol):
         mac: bytes,
     ) -> None: ...
     def get(self, datasource_id: int, key_id: int) -> KeyRow | None: ...
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about the key would be made from."""
+
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
     ) -> bool: ...
     def delete(self, datasource_id: int, key_id: int, *, at: datetime, epoch: int) -> bool:
         """Mark as deleted, for ever. False when it was deleted before."""
+
+    def tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow]:
+        """The key, those made with it, with those, and so on down; deleted ones too, by id."""
+
+    def made_since(
+        self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
+    ) -> Sequence[KeyRow]:
+        """The trees of the keys that a user has or made since then; deleted ones too, by id."""
 
     def by_generation(self) -> Mapping[int, int]:
         """How many keys of the environment that are not deleted each generation made."""
@@ -152,6 +172,16 @@ class UserStore(Protocol):
     def find(self, datasource_id: int, code: str) -> UserFacts | None: ...
     def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None: ...
     def list(self, datasource_id: int) -> Sequence[UserFacts]: ...
+    def row(self, datasource_id: int, user_id: int) -> UserRow | None: ...
+    def page(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
+        """The users, and how many there are on all pages."""
+
+    def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
+        """Those of `user_ids` that are no user of the datasource."""
+
+    def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
+        """May raise DuplicateError."""
+
     def set_active(self, datasource_id: int, user_id: int, *, active: bool) -> None:
         """Deactivating also raises the sign-in generation."""
 
@@ -170,8 +200,15 @@ class UserStore(Protocol):
     ) -> None:
         """Also raises the sign-in generation. `must_change` None leaves that as it is."""
 
-    def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
-        """Active users whose role has all of `permissions`."""
+    def any_person_with(
+        self,
+        datasource_id: int,
+        permissions: PermissionSet,
+        *,
+        but_user: int | None = None,
+        but_role: int | None = None,
+    ) -> bool:
+        """Whether the role of any active person, but this user or this role's, has all of them."""
 
 
 class RoleStore(Protocol):
@@ -179,9 +216,16 @@ class RoleStore(Protocol):
     def get(self, datasource_id: int, role_id: int) -> RoleRow | None: ...
     def find(self, datasource_id: int, name: str) -> RoleRow | None: ...
     def list(self, datasource_id: int) -> Sequence[RoleRow]: ...
-    def set_permissions(
-        self, datasource_id: int, role_id: int, permissions: PermissionSet
-    ) -> None: ...
+    def edit(self, datasource_id: int, role: RoleRow) -> None:
+        """Write what is said of a role and what it grants. May raise DuplicateError."""
+
+    def delete(self, datasource_id: int, role_id: int) -> None:
+        """Only a role that nobody has."""
+
+    def topmosts_of_holders(
+        self, datasource_id: int, role_id: int
+    ) -> Mapping[str, tuple[int, ...]]:
+        """Every topmost of every user of the role, active or not."""
 
 
 class DatasourceStore(Protocol):
@@ -190,6 +234,8 @@ class DatasourceStore(Protocol):
     def add(self, name: str, at: datetime) -> int: ...
     def find(self, name: str) -> DatasourceRow | None: ...
     def list(self) -> Sequence[DatasourceRow]: ...
+    def policy(self, datasource_id: int) -> Policy: ...
+    def set_policy(self, datasource_id: int, policy: Policy) -> None: ...
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 
@@ -202,6 +248,8 @@ class RightsTransaction(Protocol):
     def users(self) -> UserStore: ...
     @property
     def roles(self) -> RoleStore: ...
+    @property
+    def groups(self) -> GroupStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
 
@@ -246,6 +294,13 @@ class Barrier(Protocol):
     """Returns only when no process of the environment can still answer from before `epoch`."""
 
     def wait(self, epoch: int) -> Receipt: ...
+
+
+class Trees(Protocol):
+    """The hierarchies of the apps behind the keys."""
+
+    def contains(self, datasource_id: int, hierarchy: str, ancestor: int, node: int) -> bool:
+        """Whether `node` is `ancestor` or lies below it, now."""
 
 
 # ------------------------------------------------------------------ reading credentials
