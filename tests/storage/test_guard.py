@@ -211,11 +211,11 @@ def _verifier(  # noqa: PLR0917
     while not stop.value:
         for number, each in enumerate(presented):
             was_returned = returned[number]
-            decision = engine.verify.remembered(each) or loop.run_until_complete(
-                engine.verify.verify(each)
+            accepted = engine.verify.remembered(each) is not None or isinstance(
+                loop.run_until_complete(engine.verify.verify(each)), Allowed
             )
             count += 1
-            if was_returned and isinstance(decision, Allowed):
+            if was_returned and accepted:
                 with found.get_lock():
                     found.value += 1
     with asked.get_lock():
