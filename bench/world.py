@@ -14,7 +14,7 @@ from keyhalt.embed import Engine, EngineOptions, mac_keys_of, open_engine, set_u
 from keyhalt.storage.sqlite import open_file
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.usecases.people import UserDraft
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.usecases.rows import EnvironmentRow
 
 OPERATOR = Operator("bench")
 ORIGIN = Origin("", "bench", "bench")

@@ -27,6 +27,7 @@ from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -34,6 +35,7 @@ from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
+from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
@@ -43,11 +45,12 @@ from keyhalt.usecases.verify import Verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.core.audit import AuditEvent
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores, Verifying
-    from keyhalt.usecases.ports import EnvironmentRow
+    from keyhalt.usecases.rows import EnvironmentRow
 
 MEMORY_ENTRIES = 1_000_000
 TOKEN_LIFETIME = timedelta(hours=24)
@@ -124,7 +127,7 @@ class Engine:
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
         self.rights = SqlRights(stores.rights)
-        self.barrier = stores.barrier()
+        self.barrier = Told(stores.barrier(), self._record, self.clock.now)
         self.trees = Trees()
         self.here = Here(
             environment=environment.name,
@@ -145,6 +148,13 @@ class Engine:
         recorder = BatchRecorder(self.stores.use)
         self._closing.append(recorder.close)
         return recorder
+
+    def _record(self, event: AuditEvent) -> None:
+        self.recorder.record(event)
+
+    @cached_property
+    def freeze_keys(self) -> FreezeKeys:
+        return FreezeKeys(rights=self.rights, barrier=self.barrier, clock=self.clock)
 
     @cached_property
     def verifying(self) -> Verifying:
@@ -170,6 +180,7 @@ class Engine:
             rights=self.rights,
             here=self.here,
             needs=self.profile.needs,
+            barrier=self.barrier,
             covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,

@@ -35,7 +35,8 @@ from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.passwords import at_once
 from keyhalt.system.randomness import new_request_id, new_uuid, process_id
-from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
+from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.rows import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket

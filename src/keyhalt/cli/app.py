@@ -33,6 +33,8 @@ COMMANDS = {
     "datasource": ("datasource",),
     "audit": ("audit",),
     "explain": ("explain",),
+    "freeze": ("freeze",),
+    "thaw": ("freeze",),
     "mac-key": ("mac_key",),
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
-    from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
 
@@ -56,6 +57,8 @@ class Verbs(Protocol):
     def issue(self) -> IssueKey: ...
     @property
     def delete_key(self) -> DeleteKey: ...
+    @property
+    def freeze_keys(self) -> FreezeKeys: ...
     @property
     def look_up(self) -> LookUp: ...
     @property

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
     Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 

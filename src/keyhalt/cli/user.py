@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 COLUMNS = ("id", "code", "full_name", "role", "active", "service", "topmosts")
 

@@ -66,6 +66,7 @@ class Cause(enum.StrEnum):
     FORGED_KEY = "forged_key"
     UNKNOWN_KEY = "unknown_key"
     DELETED_KEY = "deleted_key"
+    FROZEN_KEY = "frozen_key"
     ROW_MISMATCH = "row_mismatch"
     OWNER_INACTIVE = "owner_inactive"
     DATASOURCE_INACTIVE = "datasource_inactive"
@@ -245,6 +246,7 @@ def _fault_of_row(claim: KeyClaim | ForeignKey, facts: KeyFacts, here: Here) -> 
 def standing(facts: KeyFacts) -> Iterator[tuple[Cause, bool]]:
     """What check 7 asks of any row, in order: each cause, and whether it speaks against the key."""
     yield Cause.DELETED_KEY, facts.deleted
+    yield Cause.FROZEN_KEY, facts.frozen
     yield Cause.DATASOURCE_INACTIVE, not facts.owner.datasource_active
     yield Cause.OWNER_INACTIVE, not facts.owner.active
 

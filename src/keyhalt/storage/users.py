@@ -21,7 +21,7 @@ from keyhalt.storage.rows import (
     user_from,
 )
 from keyhalt.storage.schema import datasource, role, user, user_topmost
-from keyhalt.usecases.ports import SignInFacts
+from keyhalt.usecases.rows import SignInFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.people import UserDetails, UserQuery, UserRow
-    from keyhalt.usecases.ports import NewUser
+    from keyhalt.usecases.rows import NewUser
 
 _USER = select(*USER_COLUMNS).select_from(user_from()).order_by(owner.c.id)
 _SIGN_IN = _USER.add_columns(

@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import KeyFacts, UserFacts
-    from keyhalt.usecases.ports import (
-        AuditReader,
+    from keyhalt.usecases.ports import AuditReader, Clock, Rights
+    from keyhalt.usecases.rows import (
         AuditRow,
-        Clock,
         DatasourceRow,
         EnvironmentRow,
         KeyRow,
-        Rights,
         RoleRow,
     )
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from keyhalt.core.paging import Page
     from keyhalt.core.permissions import Catalogue
     from keyhalt.usecases.people import GroupRow, UserRow
-    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction, RoleRow
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
+    from keyhalt.usecases.rows import RoleRow
 
 # EnergyCAP's filter by what a user's role grants. No field where the catalogue has no such entry.
 _BY_PERMISSION = {"canManageFlags": ("flaggedItems", "manage")}

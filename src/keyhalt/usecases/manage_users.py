@@ -14,7 +14,8 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
-from keyhalt.usecases.ports import DuplicateError, NewUser
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import NewUser
 from keyhalt.usecases.user_rules import Plan, UserRules
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import Acting, UserFacts
     from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import Barrier, Clock, Passwords, Receipt, Rights, RightsTransaction
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Passwords,
+        Receipt,
+        Rights,
+        RightsTransaction,
+    )
 
 PASSWORD_MIN = 15
 PASSWORD_MAX = 128

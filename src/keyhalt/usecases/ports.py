@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
-    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
+    from keyhalt.core.principals import KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
+    from keyhalt.usecases.rows import (
+        AuditRow,
+        DatasourceRow,
+        EnvironmentRow,
+        FreezeRow,
+        KeyRow,
+        NewKey,
+        NewUser,
+        Policy,
+        RoleRow,
+        SignInFacts,
+    )
 
 
 class StoreUnavailableError(Exception):
@@ -29,100 +40,6 @@ class StoreUnavailableError(Exception):
 
 class DuplicateError(Exception):
     """A name that must be unique is taken."""
-
-
-# ------------------------------------------------------------------ rows
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentRow:
-    name: str
-    product: str
-    profile: str
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a datasource lets its users do."""
-
-    password_length_min: int
-    keys_create_keys: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DatasourceRow:
-    id: int
-    name: str
-    active: bool
-    created_at: datetime
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRow:
-    id: int
-    name: str
-    description: str
-    permissions: PermissionSet
-    read_only: bool
-    hidden: bool
-    users: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key as it may be shown. `made_with`: the credential that made it."""
-
-    id: int
-    datasource_id: int
-    name: str
-    description: str
-    hint: str
-    owner_id: int
-    owner_code: str
-    owner_full_name: str
-    owner_active: bool
-    created_at: datetime
-    made_with: Credential
-    made_by: str
-    deleted_at: datetime | None
-    deleted_epoch: int | None
-    imported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    owner_id: int
-    name: str
-    description: str
-    made_with: Credential
-    made_by: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewUser:
-    details: UserDetails
-    role_id: int
-    password_hash: str | None
-    topmosts: Mapping[str, tuple[int, ...]]
-    created_at: datetime
-    active: bool = True
-    service: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SignInFacts:
-    """A user with what signing in needs. The generation was read with the hash.
-
-    `policy`: what another password of theirs must be.
-    """
-
-    user: UserFacts
-    password_hash: str | None
-    age: PasswordAge
-    policy: PasswordPolicy
 
 
 # ------------------------------------------------------------------ rights
@@ -239,6 +156,17 @@ class DatasourceStore(Protocol):
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 
+class FreezeStore(Protocol):
+    """The operator's, over all datasources."""
+
+    def add(self, new: FreezeRow) -> int: ...
+    def get(self, freeze_id: int) -> FreezeRow | None: ...
+    def end(self, freeze_id: int, at: datetime) -> None: ...
+    def list(self) -> Sequence[FreezeRow]: ...
+    def keys(self, row: FreezeRow) -> int:
+        """How many keys that are not deleted it takes in."""
+
+
 class RightsTransaction(Protocol):
     """One transaction on the store of rights; commits when its block ends, unless it raised."""
 
@@ -252,6 +180,8 @@ class RightsTransaction(Protocol):
     def groups(self) -> GroupStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
+    @property
+    def freezes(self) -> FreezeStore: ...
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
@@ -350,15 +280,6 @@ class Passwords(Protocol):
     def hash(self, password: Secret) -> str: ...
     def matches(self, password_hash: str | None, password: Secret) -> bool:
         """Costs the same for a user that does not exist (`None`), and is then False."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """An event as it is stored, `count` of it."""
-
-    id: str
-    event: AuditEvent
-    count: int = 1
 
 
 class AuditReader(Protocol):

@@ -11,7 +11,8 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, RoleRow
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import EnvironmentRow, RoleRow
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import (
         Barrier,
         Clock,
-        DatasourceRow,
         Receipt,
         Rights,
         RightsTransaction,
     )
+    from keyhalt.usecases.rows import DatasourceRow
 
 ENVIRONMENT_NAME_MAX = 64
 PRODUCT_NAME_MAX = 32

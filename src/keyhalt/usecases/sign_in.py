@@ -33,10 +33,10 @@ if TYPE_CHECKING:
         Receipt,
         Recorder,
         Rights,
-        SignInFacts,
         SignInThrottle,
         TokenStore,
     )
+    from keyhalt.usecases.rows import SignInFacts
 
 TOKEN_BYTES = 32
 
