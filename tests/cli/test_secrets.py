@@ -83,7 +83,7 @@ def test_no_command_takes_a_secret_as_an_option() -> None:
     ]
     about = [(path, name) for path, name in options if "password" in name or "key-" in name]
     assert {name for _, name in about} == {
-        "--password-file", "--no-password", "--key-file", "--key-stdin",
+        "--password-file", "--no-password", "--password-length-min", "--key-file", "--key-stdin",
     }  # fmt: skip
     assert not [path for path, name in options if name in {"--key", "--value", "--token"}]
 

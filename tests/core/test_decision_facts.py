@@ -371,9 +371,10 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
     elsewhere = {
         "not_found",
         "invalid_sign_in",
+        "password_change_required",
+        "key_cannot_create_keys",
         "unavailable",
         "too_many_requests",
-        "password_change_required",
         "beyond_own_rights",
     }
     assert {*reached} == {reason for reason in Reason if reason.value not in elsewhere}

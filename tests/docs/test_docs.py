@@ -134,6 +134,16 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shape({**user, "place": 0}) == shape({**shown["User"], "place": 0, "project": 0}) | {
             "project": shape(user["project"])
         }
+        tree = f"/api/keyhalt/v1/keys/{created['apiKeyId']}/tree"
+        assert shape(http.get(tree, headers=headers).json()) == [shape(shown["KeyOfTree"])]
+        ended = http.post(
+            "/api/keyhalt/v1/users/1/end-keys",
+            json=shown["EndKeys"],
+            headers={"Authorization": f"Bearer {login['token']}"},
+        ).json()
+        assert shape(ended) == shape(shown["KeysEnded"])
+        _, key = world.key(world.user("other", "settings.*"))
+        headers = {"ECI-ApiKey": key}
         environment = http.get("/api/v3/environment").json()
         assert shape(environment) == shape(shown["Environment"])
         project = http.get("/api/v3/me", headers=headers).json()["project"]
@@ -142,17 +152,20 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
             for name in shown["Topmost"]
         }
         assert set(project) == names
+        changed = http.post("/api/keyhalt/v1/password", json=shown["PasswordChange"])
+        assert changed.status_code == 200
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import groups, keys, me, roles, users
+    from keyhalt.web.api import groups, key_trees, keys, me, roles, users
 
     assert WebParts.__dataclass_fields__
     profile = world.engine.profile
     needs, nothing = profile.needs, None
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
+        *key_trees.operations(key_trees.KeyTreeHandlers(None, None), needs),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, "", "")),
         *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]
         *roles.operations(roles.RoleHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]

@@ -80,6 +80,11 @@ TABLE: dict[Reason | Fault, Kind] = {
         "Beyond your own rights",
         "Nobody gives, takes or changes what goes beyond their own rights: {need}.",
     ),
+    Reason.KEY_CANNOT_CREATE_KEYS: Kind(
+        403,
+        "A key cannot create keys",
+        "In this datasource a key does not create keys. Sign in, and create it then.",
+    ),
     Reason.NOT_FOUND: Kind(404, "Not found", "There is no such thing here, for you."),
     Reason.TOO_MANY_REQUESTS: Kind(
         429, "Too many requests", "Too many tries from here. Wait, then try again."

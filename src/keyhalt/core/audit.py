@@ -29,6 +29,7 @@ class Event(enum.StrEnum):
     DATASOURCE_CREATE = "datasource.create"
     DATASOURCE_ACTIVATE = "datasource.activate"
     DATASOURCE_DEACTIVATE = "datasource.deactivate"
+    DATASOURCE_SET_POLICY = "datasource.set_policy"
     USER_CREATE = "user.create"
     USER_ACTIVATE = "user.activate"
     USER_DEACTIVATE = "user.deactivate"

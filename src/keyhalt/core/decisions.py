@@ -48,6 +48,7 @@ class Reason(enum.StrEnum):
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
     PERMISSION_DENIED = "permission_denied"
     BEYOND_OWN_RIGHTS = "beyond_own_rights"
+    KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
     INVALID_SIGN_IN = "invalid_sign_in"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason

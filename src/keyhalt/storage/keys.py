@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from keyhalt.core.filters import Condition, Field, FieldType
+from keyhalt.core.principals import CredentialKind
 from keyhalt.storage.rows import KEY_ROW, key_row
 from keyhalt.storage.schema import Utc, api_key
 
@@ -93,6 +94,25 @@ class SqlKeys:
         row = _one(datasource_id, key_id) & api_key.c.deleted_at.is_(None)
         values = {"deleted_at": at, "deleted_epoch": epoch}
         return bool(self._connection.execute(update(api_key).where(row).values(values)).rowcount)
+
+    def tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow]:
+        return self._trees(datasource_id, api_key.c.id == key_id)
+
+    def made_since(
+        self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
+    ) -> Sequence[KeyRow]:
+        by_user = or_(api_key.c.owner_id == user_id, api_key.c.made_by == user_code)
+        return self._trees(datasource_id, and_(api_key.c.created_at >= since, by_user))
+
+    def _trees(self, datasource_id: int, roots: ColumnElement[bool]) -> Sequence[KeyRow]:
+        own = api_key.c.datasource_id == datasource_id
+        found = select(api_key.c.id).where(own, roots).cte("found", recursive=True)
+        made_with_found = (api_key.c.made_with_kind == CredentialKind.KEY.value) & (
+            api_key.c.made_with_id == found.c.id
+        )
+        found = found.union(select(api_key.c.id).join(found, made_with_found).where(own))
+        query = KEY_ROW.where(own, api_key.c.id.in_(select(found.c.id)))
+        return [key_row(row) for row in self._connection.execute(query)]
 
     def by_generation(self) -> Mapping[int, int]:
         living = api_key.c.deleted_at.is_(None) & api_key.c.generation.is_not(None)

@@ -91,7 +91,7 @@ class IssueKey:
         if refused is not None:
             return refused
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_keys)
+            no = check_again(tx, acting, self._needs.manage_keys) or _key_of_key(tx, acting)
             no = no or self._in_anothers_name(tx, acting, datasource_id, owner_id)
             key_id = no or self._add(tx, acting, datasource_id, owner_id, name, description)
             if not isinstance(key_id, int):
@@ -255,3 +255,12 @@ class IssueKey:
             object_id=row.id,
             details={"name": row.name, "hint": row.hint, "owner": row.owner_code},
         )
+
+
+def _key_of_key(tx: RightsTransaction, acting: Acting) -> Denied | None:
+    """Whether a key would make a key where the datasource does not let it."""
+    if isinstance(acting, Operator) or acting.credential.kind is not CredentialKind.KEY:
+        return None
+    if tx.datasources.policy(acting.datasource_id).keys_create_keys:
+        return None
+    return Denied(Reason.KEY_CANNOT_CREATE_KEYS)

@@ -76,6 +76,12 @@ class LookUp:
         with self._rights.look() as tx:
             return tx.keys.get(datasource_id, key_id)
 
+    def key_tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow] | Denied:
+        """A key, what was made with it, with that, and so on down; deleted ones too, by id."""
+        with self._rights.look() as tx:
+            keys = tx.keys.tree(datasource_id, key_id)
+        return keys or Denied(Reason.NOT_FOUND)
+
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:
             return tx.users.list(datasource_id)

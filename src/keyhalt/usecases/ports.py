@@ -43,11 +43,20 @@ class EnvironmentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What a datasource lets its users do."""
+
+    password_length_min: int
+    keys_create_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DatasourceRow:
     id: int
     name: str
     active: bool
     created_at: datetime
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,14 @@ class KeyStore(Protocol):
     def delete(self, datasource_id: int, key_id: int, *, at: datetime, epoch: int) -> bool:
         """Mark as deleted, for ever. False when it was deleted before."""
 
+    def tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow]:
+        """The key, those made with it, with those, and so on down; deleted ones too, by id."""
+
+    def made_since(
+        self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
+    ) -> Sequence[KeyRow]:
+        """The trees of the keys that a user has or made since then; deleted ones too, by id."""
+
     def by_generation(self) -> Mapping[int, int]:
         """How many keys of the environment that are not deleted each generation made."""
 
@@ -214,6 +231,8 @@ class DatasourceStore(Protocol):
     def add(self, name: str, at: datetime) -> int: ...
     def find(self, name: str) -> DatasourceRow | None: ...
     def list(self) -> Sequence[DatasourceRow]: ...
+    def policy(self, datasource_id: int) -> Policy: ...
+    def set_policy(self, datasource_id: int, policy: Policy) -> None: ...
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 

@@ -11,7 +11,7 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import groups, keys, me, roles, sign_in, users
+from keyhalt.web.api import groups, key_trees, keys, me, roles, sign_in, users
 from keyhalt.web.front import Front
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
@@ -71,6 +71,7 @@ class WebParts:
 def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
+    tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
     me_handlers = me.MeHandlers(parts.profile, parts.trees, parts.build_date, parts.version)
     people = parts.people
     user_handlers = users.UserHandlers(
@@ -80,6 +81,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
     group_handlers = groups.GroupHandlers(people.manage_groups, people.look_up)
     return [
         *keys.operations(key_handlers, parts.profile.needs),
+        *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
         *users.operations(user_handlers),
         *roles.operations(role_handlers),

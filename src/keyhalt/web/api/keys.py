@@ -39,11 +39,11 @@ class KeyHandlers:
         rows = self.look_up.keys(
             call.principal.datasource_id, filter_text=call.query.get("filter", "")
         )
-        return rows if isinstance(rows, Refused) else Reply([_key(row) for row in rows])
+        return rows if isinstance(rows, Refused) else Reply([key_json(row) for row in rows])
 
     def get(self, call: Call) -> Reply | Denied:
         row = self.look_up.key(call.principal.datasource_id, call.ids["apiKeyId"])
-        return row if isinstance(row, Denied) else Reply(_key(row))
+        return row if isinstance(row, Denied) else Reply(key_json(row))
 
     def create(self, call: Call) -> Reply | Denied | Refused:
         """The owner is the caller; the text is in this answer and nowhere else, ever."""
@@ -68,7 +68,7 @@ class KeyHandlers:
             description=call.body.description,
             origin=call.origin,
         )
-        return row if isinstance(row, Denied | Refused) else Reply(_key(row))
+        return row if isinstance(row, Denied | Refused) else Reply(key_json(row))
 
     def delete(self, call: Call) -> Reply | Denied:
         receipt = self.delete_key(
@@ -96,10 +96,11 @@ def operations(handlers: KeyHandlers, needs: Needs) -> list[Operation]:
 
 def created_json(issued: Issued) -> dict[str, object]:
     """A new key with its text, for the only time."""
-    return {"apiKey": issued.text.reveal(), **_key(issued.row)}
+    return {"apiKey": issued.text.reveal(), **key_json(issued.row)}
 
 
-def _key(row: KeyRow) -> dict[str, object]:
+def key_json(row: KeyRow) -> dict[str, object]:
+    """A key as it may be shown, ever."""
     return {
         "apiKeyId": row.id,
         "apiKeyName": row.name,
