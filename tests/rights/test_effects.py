@@ -117,6 +117,8 @@ def test_what_is_wrong_is_said_in_the_clients_names(wire: Wire) -> None:
         ({"userGroups": [77]}, "userGroups"),
         ({"password": None}, "password"),
         ({"password": "short"}, "password"),
+        ({"password": "password password password"}, "password"),
+        ({"password": "no capitals nor digits", "strongPassword": True}, "password"),
         ({"email": ""}, "email"),
         ({"userRoleId": "4"}, "userRoleId"),
         ({"userCode": ""}, "userCode"),
