@@ -27,6 +27,7 @@ from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -193,6 +194,16 @@ class Engine:
             clock=self.clock,
             randomness=self.randomness,
             token_lifetime=self.options.token_lifetime,
+        )
+
+    @cached_property
+    def exchange(self) -> ExchangeToken:
+        return ExchangeToken(
+            tokens=SqlTokens(self.stores.signins),
+            recorder=self.recorder,
+            here=self.here,
+            clock=self.clock,
+            randomness=self.randomness,
         )
 
     @cached_property

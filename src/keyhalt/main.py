@@ -284,6 +284,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             delete_key=engine.delete_key,
             look_up=engine.look_up,
             sign_in=engine.sign_in,
+            exchange=engine.exchange,
             people=People(
                 engine.manage_users,
                 engine.manage_roles,

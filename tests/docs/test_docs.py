@@ -158,7 +158,7 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import groups, key_trees, keys, me, roles, users
+    from keyhalt.web.api import exchange, groups, key_trees, keys, me, roles, users
 
     assert WebParts.__dataclass_fields__
     profile = world.engine.profile
@@ -168,6 +168,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
         *key_trees.operations(key_trees.KeyTreeHandlers(None, None), needs),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, "", "")),
         *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]
+        *exchange.operations(exchange.ExchangeHandlers(None)),  # type: ignore[arg-type]
         *roles.operations(roles.RoleHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *groups.operations(groups.GroupHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
     ]

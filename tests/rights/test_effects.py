@@ -172,3 +172,25 @@ def test_older_paths_say_what_replaces_them(wire: Wire) -> None:
     wire.world.grant("staff", USERS)
     own = wire.ask("boss", "GET", f"/api/keyhalt/v1/users/{wire.id('robot')}").json()
     assert own["serviceAccount"] is True
+
+
+def test_an_exchanged_token_is_of_the_same_sign_in(wire: Wire) -> None:
+    """It ends with the user's sign-in, is not good for longer, and is nothing for a key."""
+    from datetime import UTC, datetime
+
+    first = bearer(wire, "clerk")
+    path = "/api/v3/exchange/eco?partition=Lab"
+    answer = wire.http.get(path, headers={"Authorization": first})
+    second = f"Bearer {answer.json()['value']}"
+    assert second != first
+    assert status(wire, Authorization=second) == 200
+    with wire.world.engine.stores.signins.connect() as connection:
+        ends = {row[0] for row in connection.exec_driver_sql("SELECT expires_at FROM bearer_token")}
+    assert len(ends) == 1
+    assert datetime.fromisoformat(ends.pop()) > datetime(2026, 1, 1, tzinfo=UTC)
+    other = wire.http.get("/api/v3/exchange/eco?partition=Moon", headers={"Authorization": first})
+    assert (other.status_code, other.json()["field"]) == (400, "partition")
+    assert status(wire, path, ECI_ApiKey=wire.key_of("clerk")) == 400
+    wire.edit("staff", "clerk", active=False)
+    wire.edit("staff", "clerk", active=True)
+    assert (status(wire, Authorization=first), status(wire, Authorization=second)) == (401, 401)

@@ -320,6 +320,11 @@ class TokenStore(Protocol):
     ) -> int:
         """Keeps the sign-in generation of `user`."""
 
+    def add_twin(
+        self, datasource_id: int, token_id: int, *, digest: bytes, at: datetime
+    ) -> int | None:
+        """Another token of the same sign-in, good for as long. None when that one is not good."""
+
     def end(self, digest: bytes, at: datetime) -> bool: ...
 
 

@@ -11,7 +11,7 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import groups, key_trees, keys, me, roles, sign_in, users
+from keyhalt.web.api import exchange, groups, key_trees, keys, me, roles, sign_in, users
 from keyhalt.web.front import Front
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App, Operation
     from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.exchange import ExchangeToken
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
@@ -53,6 +54,7 @@ class WebParts:
     delete_key: DeleteKey
     look_up: LookUp
     sign_in: SignIn
+    exchange: ExchangeToken
     people: People
     profile: Profile
     trees: Trees
@@ -83,6 +85,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
         *keys.operations(key_handlers, parts.profile.needs),
         *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
+        *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),
         *users.operations(user_handlers),
         *roles.operations(role_handlers),
         *groups.operations(group_handlers, parts.profile.needs),
