@@ -163,6 +163,21 @@ def test_users_are_paged_in_the_order_asked_for(wire: Wire) -> None:
     assert page("orderBy=password").status_code == 400
 
 
+def test_who_may_not_view_users_cannot_ask_by_what_they_do_not_see(wire: Wire) -> None:
+    """A filter or an order by another property would tell it."""
+    assert wire.ask("clerk", "GET", "/api/v3/user").json()[0] == {
+        "userId": wire.id("boss"),
+        "userCode": "boss",
+        "fullName": "Boss",
+    }
+    for query in ("filter=email like 'b'", "filter=active equals 'true'", "orderBy=email"):
+        for path in ("/api/v3/user", "/api/v202512/user/paginated"):
+            answer = wire.ask("clerk", "GET", f"{path}?{query}")
+            assert answer.status_code == (200 if "order" in query and "v3" in path else 400)
+    mine = wire.ask("clerk", "GET", "/api/v3/user?filter=systemUserCode equals 'boss'")
+    assert len(mine.json()) == 1
+
+
 def test_older_paths_say_what_replaces_them(wire: Wire) -> None:
     """`ECI-Deprecated`, as EnergyCAP marks a replaced operation."""
     assert wire.create("staff", "amy", "clerk only").headers["eci-deprecated"].startswith("v202406")
