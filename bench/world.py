@@ -29,6 +29,7 @@ def make_engine(folder: Path, memory_entries: int, owners: int = OWNERS) -> Engi
         profile=profile,
         mac_keys_path=folder / "mac-keys.toml",
         memory_entries=memory_entries,
+        memory_bytes=1 << 40,
     )
     stores = SqliteStores(folder, create=True)
     stores.upgrade()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from keyhalt.storage.postgres import Database
 from tests.postgres import Server, postgres_server
 from tests.world import World, make_world
 
@@ -62,8 +63,10 @@ def store(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def world(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Iterator[World]:
     """An environment on the tiny catalogue of orders and projects."""
-    url = request.getfixturevalue("database_url") if store == "postgresql" else None
-    made = make_world(tmp_path / "data", database_url=url)
+    database = None
+    if store == "postgresql":
+        database = Database(request.getfixturevalue("database_url"))
+    made = make_world(tmp_path / "data", database=database)
     yield made
     made.close()
 

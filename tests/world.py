@@ -244,25 +244,28 @@ def make_world(
     environment: str = "Lab",
     product: str = "keyhalt",
     profile: str = str(ORDERS),
-    database_url: str | None = None,
+    database: Database | None = None,
     **changes: Any,
 ) -> World:
     """Set up an environment with the datasource `acme`, as `keyhalt init` does.
 
     `changes`: further options of its engines.
     """
-    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
     MainTools().init(
-        environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
+        environment=environment,
+        product=product,
+        acting=OPERATOR,
+        origin=ORIGIN,
+        **_said(folder, profile, database),
     )
-    world = open_world(folder, profile=profile, database_url=database_url, **changes)
+    world = open_world(folder, profile=profile, database=database, **changes)
     datasource = world.engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     assert datasource.id == world.datasource_id
     return world
 
 
 def open_world(
-    folder: Path, *, profile: str = str(ORDERS), database_url: str | None = None, **changes: Any
+    folder: Path, *, profile: str = str(ORDERS), database: Database | None = None, **changes: Any
 ) -> World:
     """What `make_world` made in this folder, or in the one that it is a copy of."""
     loaded = load_profile(profile)
@@ -270,12 +273,18 @@ def open_world(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
-        database=Database(database_url) if database_url else None,
+        database=database,
         **changes,
     )
     engine = open_engine(options)
     until(engine.ready)
     orders = Orders(AppContext(profile=loaded, folder=folder))
     engine.trees.apps = (orders,)
-    said = {"data": folder, "profile": profile, "apps": "", "database_url": database_url}
-    return World(folder, engine, options, 1, said, orders)
+    return World(folder, engine, options, 1, _said(folder, profile, database), orders)
+
+
+def _said(folder: Path, profile: str, database: Database | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"data": folder, "profile": profile, "apps": ""}
+    if database is not None:
+        said |= {"database_url": database.url, "listen_url": database.listen_url or None}
+    return said

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from keyhalt.client.credentials import key_in_query
 from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
-from keyhalt.core.freshness import Memory, NeverFresh
+from keyhalt.core.freshness import BYTES_MAX, Memory, NeverFresh
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from keyhalt.storage.stores import Stores, Verifying
     from keyhalt.usecases.ports import EnvironmentRow
 
-MEMORY_ENTRIES = 200_000
+MEMORY_ENTRIES = 1_000_000
 TOKEN_LIFETIME = timedelta(hours=24)
 LEASE_SECONDS = 10.0
 
@@ -81,6 +81,7 @@ class EngineOptions(StoreOptions):
     legacy_login: bool = True
     token_lifetime: timedelta = TOKEN_LIFETIME
     memory_entries: int = MEMORY_ENTRIES
+    memory_bytes: int = BYTES_MAX
     cache: bool = True
     passwords_at_once: int = 1
 
@@ -156,7 +157,7 @@ class Engine:
     def verify(self) -> Verify:
         return Verify(
             reader=self.verifying.reader,
-            memory=Memory(self.options.memory_entries),
+            memory=Memory(self.options.memory_entries, self.options.memory_bytes),
             freshness=self.verifying.freshness if self.options.cache else NeverFresh(),
             here=self.here,
             recorder=self.recorder,

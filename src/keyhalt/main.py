@@ -257,6 +257,7 @@ def _options(settings: Settings, *, process: str = "") -> EngineOptions:
         legacy_login=settings.legacy_login,
         token_lifetime=settings.token_lifetime,
         memory_entries=settings.memory_entries,
+        memory_bytes=settings.memory_mib * 1024 * 1024,
         passwords_at_once=at_once(settings.workers),
     )
 
