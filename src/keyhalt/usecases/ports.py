@@ -124,6 +124,12 @@ class SignInFacts:
     age: PasswordAge
     policy: PasswordPolicy
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What everybody knows of the user, and guesses first."""
+        user = self.user
+        return (user.user_code, user.full_name, user.email, user.datasource)
+
 
 # ------------------------------------------------------------------ rights
 
@@ -179,6 +185,10 @@ class UserStore(Protocol):
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         """Those of `user_ids` that are no user of the datasource."""
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None: ...
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None: ...
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         """May raise DuplicateError."""
 

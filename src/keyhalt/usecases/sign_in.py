@@ -113,7 +113,7 @@ class SignIn:
         if normal(new.reveal()) == normal(request.password.reveal()):
             detail = "The new password is the old one."
             return Refused(Fault.INVALID_BODY, detail, "newPassword")
-        refused = refuse_password(new, found, "newPassword")
+        refused = refuse_password(new, found.policy, found.about, "newPassword")
         if refused is not None:
             return refused
         user, password_hash = found.user, self._passwords.hash(new)
