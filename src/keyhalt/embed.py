@@ -27,6 +27,7 @@ from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.edit_me import EditMe
 from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
@@ -35,6 +36,7 @@ from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
+from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
@@ -224,6 +226,21 @@ class Engine:
             clock=self.clock,
             rules=UserRules(self.profile.needs, self.covering),
         )
+
+    @cached_property
+    def reset_password(self) -> ResetPassword:
+        return ResetPassword(
+            rights=self.rights,
+            passwords=self.passwords,
+            needs=self.profile.needs,
+            covering=self.covering,
+            barrier=self.barrier,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def edit_me(self) -> EditMe:
+        return EditMe(rights=self.rights, barrier=self.barrier, clock=self.clock)
 
     @cached_property
     def manage_roles(self) -> ManageRoles:

@@ -139,6 +139,16 @@ class MainTools:
 
         return listen(host, port)
 
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        apps = load_apps(_settings(said))
+        try:
+            return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
+        finally:
+            for app in apps:
+                app.close()
+
     def load_sample(
         self,
         datasource_id: int,
@@ -266,7 +276,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
-    from keyhalt.web.app import People, WebParts, build  # noqa: PLC0415
+    from keyhalt.web.app import WebParts, build  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
@@ -286,12 +296,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             look_up=engine.look_up,
             sign_in=engine.sign_in,
             exchange=engine.exchange,
-            people=People(
-                engine.manage_users,
-                engine.manage_roles,
-                engine.manage_groups,
-                engine.look_up_users,
-            ),
+            people=engine,
             profile=engine.profile,
             trees=engine.trees,
             apps=apps,

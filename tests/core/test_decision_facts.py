@@ -238,10 +238,10 @@ def test_a_foreign_text_without_a_row_is_malformed() -> None:
         imported(imported_mac=bytes(32)),
         imported(imported_mac=b""),
         imported(imported_mac=imported().imported_mac[:12]),
-        imported(imported_generation=None),
-        imported(imported_generation=9),
+        replace(imported(), generation=None),
+        replace(imported(), generation=9),
         imported(replace(GENERATION, key=bytes(32))),
-        imported(LOST, imported_generation=2),
+        replace(imported(LOST), generation=2),
     ],
 )
 def test_a_planted_or_moved_import_makes_no_key(row: KeyFacts) -> None:

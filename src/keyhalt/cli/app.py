@@ -32,6 +32,7 @@ COMMANDS = {
     "group": ("group",),
     "datasource": ("datasource",),
     "audit": ("audit",),
+    "explain": ("explain",),
     "mac-key": ("mac_key",),
 }
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
@@ -65,6 +66,8 @@ class Verbs(Protocol):
     @property
     def manage_users(self) -> ManageUsers: ...
     @property
+    def reset_password(self) -> ResetPassword: ...
+    @property
     def manage_roles(self) -> ManageRoles: ...
     @property
     def manage_groups(self) -> ManageGroups: ...
@@ -96,6 +99,11 @@ class Tools(Protocol):
         on_listening: Callable[[], None] | None = None,
         **said: object,
     ) -> None: ...
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        """Whether an app behind the keys has `node` at or below `ancestor`, now."""
+
     def load_sample(
         self,
         datasource_id: int,

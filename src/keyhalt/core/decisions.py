@@ -29,7 +29,7 @@ from keyhalt.core.principals import Credential, CredentialKind, Principal, princ
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from keyhalt.core.principals import KeyFacts, TokenFacts
@@ -237,15 +237,16 @@ def _fault_of_row(claim: KeyClaim | ForeignKey, facts: KeyFacts, here: Here) -> 
         text_says = (claim.key_id, claim.user_id, claim.datasource)
         if text_says != (facts.key_id, owner.user_id, owner.datasource):
             return Cause.ROW_MISMATCH
-    elif not _import_holds(facts, here.mac_keys()):
+    elif not import_holds(facts, here.mac_keys()):
         return Cause.ROW_MISMATCH
-    if facts.deleted:
-        return Cause.DELETED_KEY
-    if not owner.datasource_active:
-        return Cause.DATASOURCE_INACTIVE
-    if not owner.active:
-        return Cause.OWNER_INACTIVE
-    return None
+    return next((cause for cause, against in standing(facts) if against), None)
+
+
+def standing(facts: KeyFacts) -> Iterator[tuple[Cause, bool]]:
+    """What check 7 asks of any row, in order: each cause, and whether it speaks against the key."""
+    yield Cause.DELETED_KEY, facts.deleted
+    yield Cause.DATASOURCE_INACTIVE, not facts.owner.datasource_active
+    yield Cause.OWNER_INACTIVE, not facts.owner.active
 
 
 def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes) -> bytes:
@@ -253,10 +254,9 @@ def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes)
     return b"import|%d|%d|%d|" % (key_id, user_id, datasource_id) + digest
 
 
-def _import_holds(facts: KeyFacts, mac_keys: MacKeys) -> bool:
-    if facts.imported_generation is None:
-        return False
-    generation = mac_keys.get(facts.imported_generation)
+def import_holds(facts: KeyFacts, mac_keys: MacKeys) -> bool:
+    """Whether a MAC key of ours vouches for an imported key's row, or is lost."""
+    generation = None if facts.generation is None else mac_keys.get(facts.generation)
     if generation is None:
         return False
     if generation.state is GenerationState.DIGEST_ONLY:

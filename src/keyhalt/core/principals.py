@@ -66,9 +66,10 @@ class KeyFacts:
     digest: bytes
     deleted: bool
     owner: UserFacts
-    imported_generation: int | None = None
-    """For an imported key: the generation of its row's MAC (docs/key-text.md, "Imported keys")."""
+    generation: int | None = None
+    """Of the MAC key that its text was made with; for an imported key, its row's MAC."""
     imported_mac: bytes = b""
+    """Over the row of a key that was imported (docs/key-text.md, "Imported keys"); empty: ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,14 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from keyhalt.core.filters import Condition, Field, FieldType
 from keyhalt.core.principals import CredentialKind
-from keyhalt.storage.rows import KEY_ROW, key_row
+from keyhalt.storage.rows import (
+    KEY_COLUMNS,
+    KEY_ROW,
+    USER_COLUMNS,
+    key_facts,
+    key_from,
+    key_row,
+)
 from keyhalt.storage.schema import Utc, api_key
 
 if TYPE_CHECKING:
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
+    from keyhalt.core.principals import KeyFacts
     from keyhalt.usecases.ports import KeyRow, NewKey
 
 # The wire's names of what a list of keys can be filtered by (docs/wire.md).
@@ -26,6 +34,9 @@ KEY_FIELDS = {
     "systemUserCode": Field(FieldType.STRING, "owner.code"),
     "systemUserID": Field(FieldType.INTEGER, "owner.id"),
 }
+
+
+_FACTS = select(*KEY_COLUMNS, *USER_COLUMNS).select_from(key_from())
 
 
 class SqlKeys:
@@ -74,6 +85,10 @@ class SqlKeys:
     def get(self, datasource_id: int, key_id: int) -> KeyRow | None:
         row = self._connection.execute(KEY_ROW.where(_one(datasource_id, key_id))).one_or_none()
         return None if row is None else key_row(row)
+
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        row = self._connection.execute(_FACTS.where(_one(datasource_id, key_id))).one_or_none()
+        return None if row is None else key_facts(row)
 
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]:
         query = KEY_ROW.where(api_key.c.datasource_id == datasource_id)

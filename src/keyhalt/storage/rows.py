@@ -128,7 +128,7 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         key_id=row[0],
         digest=bytes(row[1] or b""),
         deleted=row[2] is not None,
-        imported_generation=row[3] if row[4] is not None else None,
+        generation=row[3],
         imported_mac=bytes(row[4] or b""),
         owner=user_facts(row[len(KEY_COLUMNS) :]),
     )

@@ -11,7 +11,7 @@ from keyhalt.core.refusals import Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyhalt.core.principals import UserFacts
+    from keyhalt.core.principals import KeyFacts, UserFacts
     from keyhalt.usecases.ports import (
         AuditReader,
         AuditRow,
@@ -76,11 +76,21 @@ class LookUp:
         with self._rights.look() as tx:
             return tx.keys.get(datasource_id, key_id)
 
+    def key_facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about a key would be made from, also of a deleted one."""
+        with self._rights.look() as tx:
+            return tx.keys.facts(datasource_id, key_id)
+
     def key_tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow] | Denied:
         """A key, what was made with it, with that, and so on down; deleted ones too, by id."""
         with self._rights.look() as tx:
             keys = tx.keys.tree(datasource_id, key_id)
         return keys or Denied(Reason.NOT_FOUND)
+
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        """The settings of a user, as they gave them."""
+        with self._rights.look() as tx:
+            return tx.users.preference(datasource_id, user_id)
 
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:

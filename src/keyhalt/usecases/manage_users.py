@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
-from keyhalt.core.decisions import Denied
+from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.new_passwords import refuse_password_for
+from keyhalt.usecases.new_passwords import refuse_password
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
 from keyhalt.usecases.ports import DuplicateError, NewUser
 from keyhalt.usecases.user_rules import Plan, UserRules, user_row
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keyhalt.core.principals import Acting, UserFacts
-    from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.people import UserDetails
     from keyhalt.usecases.ports import Barrier, Clock, Passwords, Receipt, Rights, RightsTransaction
 
 
@@ -58,7 +56,7 @@ class ManageUsers:
     ) -> UserFacts | Denied | Refused:
         """A new user holds nothing that could be remembered, so there is nothing to wait for."""
         refused = fault_of_details(draft.details, service=draft.service)
-        password_hash = refused or self._hash_first(datasource_id, draft)
+        password_hash = refused or self._hash_new(datasource_id, draft)
         if isinstance(password_hash, Refused):
             return password_hash
         try:
@@ -93,8 +91,8 @@ class ManageUsers:
         self, acting: Acting, datasource_id: int, who: str | int, edit: UserEdit, origin: Origin
     ) -> Changed | Denied | Refused:
         """Change a user, by code or id, in one transaction with one epoch."""
-        password_hash = self._hash_another(datasource_id, who, edit)
-        if isinstance(password_hash, Refused):
+        password_hash = self._hash_other(datasource_id, who, edit)
+        if isinstance(password_hash, Denied | Refused):
             return password_hash
         try:
             with self._rights.change() as tx:
@@ -139,40 +137,33 @@ class ManageUsers:
         """Replace the topmosts of the hierarchies named; the others stay."""
         return self.edit(acting, datasource_id, who, UserEdit(topmosts=topmosts), origin)
 
-    def set_password(
-        self, acting: Acting, datasource_id: int, who: str | int, password: Secret, origin: Origin
-    ) -> Changed | Denied | Refused:
-        """Ends the user's tokens and sessions; keys are not touched."""
-        return self.edit(acting, datasource_id, who, UserEdit(password=password), origin)
+    def _hash_new(self, datasource_id: int, draft: UserDraft) -> str | Refused | None:
+        if draft.password is None or draft.service:
+            return None if draft.password is None else _no_password()
+        with self._rights.look() as tx:
+            length_min = tx.datasources.policy(datasource_id).password_length_min
+        policy = PasswordPolicy(length_min, draft.details.strong_password)
+        about = (draft.code, draft.full_name, draft.email)
+        refused = refuse_password(draft.password, policy, about)
+        return refused or self._passwords.hash(draft.password)
 
-    def _hash_first(self, datasource_id: int, draft: UserDraft) -> str | Refused | None:
-        """Outside the transaction that makes the user, because it is slow on purpose."""
-        if draft.password is None:
-            return None
-        if draft.service:
-            return _no_password()
-        return self._hash(datasource_id, draft.password, draft.details)
-
-    def _hash_another(
+    def _hash_other(
         self, datasource_id: int, who: str | int, edit: UserEdit
-    ) -> str | Refused | None:
-        """As `_hash_first`. None also for a user that is not there, which the plan refuses."""
+    ) -> str | Denied | Refused | None:
         if edit.password is None:
             return None
         with self._rights.look() as tx:
             row = user_row(tx, datasource_id, who)
+            length_min = tx.datasources.policy(datasource_id).password_length_min
         if row is None:
-            return None
+            return Denied(Reason.NOT_FOUND)
         if row.facts.service:
             return _no_password()
-        return self._hash(datasource_id, edit.password, replace(row.details, **edit.details))
-
-    def _hash(self, datasource_id: int, password: Secret, details: UserDetails) -> str | Refused:
-        with self._rights.look() as tx:
-            length_min = tx.datasources.policy(datasource_id).password_length_min
+        details = replace(row.details, **edit.details)
         policy = PasswordPolicy(length_min, details.strong_password)
-        refused = refuse_password_for(password, details, policy)
-        return refused or self._passwords.hash(password)
+        about = (details.code, details.full_name, details.email)
+        refused = refuse_password(edit.password, policy, about)
+        return refused or self._passwords.hash(edit.password)
 
     def _record(  # noqa: PLR0917
         self,

@@ -124,6 +124,12 @@ class SignInFacts:
     age: PasswordAge
     policy: PasswordPolicy
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What everybody knows of the user, and guesses first."""
+        user = self.user
+        return (user.user_code, user.full_name, user.email, user.datasource)
+
 
 # ------------------------------------------------------------------ rights
 
@@ -144,6 +150,9 @@ class KeyStore(Protocol):
         mac: bytes,
     ) -> None: ...
     def get(self, datasource_id: int, key_id: int) -> KeyRow | None: ...
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about the key would be made from."""
+
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
@@ -176,6 +185,10 @@ class UserStore(Protocol):
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         """Those of `user_ids` that are no user of the datasource."""
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None: ...
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None: ...
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         """May raise DuplicateError."""
 

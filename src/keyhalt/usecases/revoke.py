@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.usecases.acting import check_again
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class DeleteKey:
         living = [key for key in keys if key.deleted_epoch is None]
         if not living:
             return living, max(key.deleted_epoch or 0 for key in keys)
-        epoch = tx.raise_epoch()
+        epoch = tx.raise_epoch(*(subject(Kind.KEY, key.id) for key in living))
         at = self._clock.now()
         for key in living:
             tx.keys.delete(key.datasource_id, key.id, at=at, epoch=epoch)

@@ -136,7 +136,7 @@ class SetUp:
             change = {what: value for what, value in said.items() if value is not None}
             policy = replace(row.policy, **change)  # type: ignore[arg-type]
             tx.datasources.set_policy(row.id, policy)
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.DATASOURCE, row.id))
             details: dict[str, object] = {
                 "name": row.name,
                 "before": asdict(row.policy),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.decisions import Cause, Denied, Here, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.limits import retry_after
 from keyhalt.core.names import fold
 from keyhalt.core.passwords import normal
@@ -109,7 +110,7 @@ class SignIn:
         if normal(new.reveal()) == normal(request.password.reveal()):
             detail = "The new password is the old one."
             return Refused(Fault.INVALID_BODY, detail, "newPassword")
-        refused = refuse_password(new, found, "newPassword")
+        refused = refuse_password(new, found.policy, found.about, "newPassword")
         if refused is not None:
             return refused
         user, password_hash = found.user, self._passwords.hash(new)
@@ -122,7 +123,7 @@ class SignIn:
             tx.users.set_password(
                 user.datasource_id, user.user_id, password_hash, at=at, must_change=False
             )
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
             tx.record(
                 AuditEvent(
                     event=Event.USER_SET_PASSWORD,
