@@ -27,6 +27,8 @@ from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.edit_me import EditMe
+from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
@@ -36,6 +38,7 @@ from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.receipts import Told
+from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
@@ -208,6 +211,16 @@ class Engine:
         )
 
     @cached_property
+    def exchange(self) -> ExchangeToken:
+        return ExchangeToken(
+            tokens=SqlTokens(self.stores.signins),
+            recorder=self.recorder,
+            here=self.here,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    @cached_property
     def set_up(self) -> SetUp:
         return set_up_of(self.stores, self.profile)
 
@@ -224,6 +237,21 @@ class Engine:
             clock=self.clock,
             rules=UserRules(self.profile.needs, self.covering),
         )
+
+    @cached_property
+    def reset_password(self) -> ResetPassword:
+        return ResetPassword(
+            rights=self.rights,
+            passwords=self.passwords,
+            needs=self.profile.needs,
+            covering=self.covering,
+            barrier=self.barrier,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def edit_me(self) -> EditMe:
+        return EditMe(rights=self.rights, barrier=self.barrier, clock=self.clock)
 
     @cached_property
     def manage_roles(self) -> ManageRoles:

@@ -62,8 +62,16 @@ def changes(world: World) -> dict[str, Any]:
         "set_topmosts": lambda: users.set_topmosts(
             OPERATOR, datasource, "jsmith", topmosts, ORIGIN
         ),
-        "set_password": lambda: users.set_password(
-            OPERATOR, datasource, "jsmith", password, ORIGIN
+        "set_password": lambda: engine.reset_password(
+            OPERATOR,
+            datasource_id=datasource,
+            user_id=1,
+            password=password,
+            must_change=False,
+            origin=ORIGIN,
+        ),
+        "edit_user_password": lambda: users.edit(
+            OPERATOR, datasource, "jsmith", UserEdit(password=password), ORIGIN
         ),
         "set_permissions": lambda: roles.set_permissions(
             OPERATOR, datasource, "jsmith only", ("projects.view",), ORIGIN
@@ -93,6 +101,7 @@ def changes(world: World) -> dict[str, Any]:
         "set_role",
         "set_topmosts",
         "set_password",
+        "edit_user_password",
         "set_permissions",
         "edit_user",
         "edit_role",
@@ -144,7 +153,6 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         "set_active",
         "set_role",
         "set_topmosts",
-        "set_password",
         "set_permissions",
         "set_datasource_active",
         "edit",

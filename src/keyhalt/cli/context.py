@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
@@ -67,6 +68,8 @@ class Verbs(Protocol):
     def set_up(self) -> SetUp: ...
     @property
     def manage_users(self) -> ManageUsers: ...
+    @property
+    def reset_password(self) -> ResetPassword: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
     @property

@@ -24,6 +24,7 @@ from keyhalt.cli.context import (
     tools,
 )
 from keyhalt.cli.output import say
+from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
@@ -136,8 +137,13 @@ def _prepare(folder: Path, sizes: Mapping[str, int]) -> Ready:
         passwords = {}
         for person in people(verbs.profile.administrator_role):
             passwords[person.code] = password = _password()
-            verbs.manage_users.set_password(
-                operator(), datasource.id, person.code, Secret(password), origin()
+            verbs.reset_password(
+                operator(),
+                datasource_id=datasource.id,
+                user_id=find_user(verbs, datasource, person.code).user_id,
+                password=Secret(password),
+                must_change=False,
+                origin=origin(),
             )
         owner = verbs.look_up.user(datasource.id, "jsmith")
         assert owner is not None  # noqa: S101 - made by _fill

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import KeyClaim, Malformed
-from keyhalt.core.permissions import Need, covers
+from keyhalt.core.permissions import Need
 from keyhalt.core.principals import Credential, CredentialKind, Principal, principal_of
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
@@ -304,7 +304,7 @@ def permit(principal: Principal, need: Need | None, instead: Need | None = None)
     # As `covers`, without its call: this runs for every request.
     if need is None or principal.permissions & need.bits == need.bits:
         return None
-    if instead is not None and covers(principal.permissions, instead.bits):
+    if instead is not None and principal.permissions & instead.bits == instead.bits:
         return None
     return Denied(
         Reason.PERMISSION_DENIED,

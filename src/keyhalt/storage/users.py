@@ -126,6 +126,16 @@ class SqlUsers:
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         return missing_of(self._connection, user, datasource_id, user_ids)
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        row = and_(user.c.datasource_id == datasource_id, user.c.id == user_id)
+        found = self._connection.execute(select(user.c.preference).where(row)).scalar_one_or_none()
+        return None if found is None else dict(found)
+
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None:
+        self._update(datasource_id, user_id, {"preference": dict(preference)})
+
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         self._update(datasource_id, user_id, _details_values(details))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import RightsTransaction
 
 
-def check_again(tx: RightsTransaction, acting: Acting, need: Need) -> Denied | None:
+def check_again(tx: RightsTransaction, acting: Acting, need: Need | None) -> Denied | None:
     """Whether `acting` still is active and still has `need`, as this transaction sees it.
 
     An operator is not asked: whoever can write the store's files needs no permission in it.

@@ -85,6 +85,11 @@ class LookUp:
             keys = tx.keys.tree(datasource_id, key_id)
         return keys or Denied(Reason.NOT_FOUND)
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        """The settings of a user, as they gave them."""
+        with self._rights.look() as tx:
+            return tx.users.preference(datasource_id, user_id)
+
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:
             return tx.users.list(datasource_id)

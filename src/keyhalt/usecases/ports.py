@@ -96,6 +96,10 @@ class UserStore(Protocol):
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         """Those of `user_ids` that are no user of the datasource."""
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None: ...
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None: ...
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         """May raise DuplicateError."""
 
@@ -252,6 +256,11 @@ class TokenStore(Protocol):
         self, digest: bytes, *, user: UserFacts, created_at: datetime, expires_at: datetime
     ) -> int:
         """Keeps the sign-in generation of `user`."""
+
+    def add_twin(
+        self, datasource_id: int, token_id: int, *, digest: bytes, at: datetime
+    ) -> int | None:
+        """Another token of the same sign-in, good for as long. None when that one is not good."""
 
     def end(self, digest: bytes, at: datetime) -> bool: ...
 

@@ -118,6 +118,12 @@ class SignInFacts:
     age: PasswordAge
     policy: PasswordPolicy
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What everybody knows of the user, and guesses first."""
+        user = self.user
+        return (user.user_code, user.full_name, user.email, user.datasource)
+
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
