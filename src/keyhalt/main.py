@@ -41,11 +41,13 @@ from keyhalt.usecases.rows import EnvironmentRow
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from keyhalt.client.middleware import ASGIApp
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.proving.runs import Proof
     from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
@@ -106,6 +108,11 @@ class MainTools:
         finally:
             stores.close()
 
+    def proof(self, store: str) -> AbstractContextManager[Proof]:
+        from keyhalt.proving.runs import proof  # noqa: PLC0415 - for this command only
+
+        return proof(store)
+
     @contextmanager
     def mac_keys(self, **said: object) -> Iterator[ManageMacKeys]:
         """Without opening the engine, which needs the keys that may be lost."""
@@ -122,18 +129,14 @@ class MainTools:
     def upgrade(self, **said: object) -> None:
         with _setup_errors():
             stores = _stores(_settings(said), create=False)
-        try:
+        with closing(stores):
             stores.upgrade()
-        finally:
-            stores.close()
 
     def schema_is_current(self, **said: object) -> bool:
         with _setup_errors():
             stores = _stores(_settings(said), create=False)
-        try:
+        with closing(stores):
             return stores.current()
-        finally:
-            stores.close()
 
     def listen(self, host: str, port: int) -> socket.socket:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it

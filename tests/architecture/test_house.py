@@ -106,6 +106,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "web/api/sign_in.py",
         "usecases/exchange.py",
         "web/api/exchange.py",
+        "proving/runs.py",
         "cli/demo.py",
         "cli/key.py",
         "cli/identify.py",

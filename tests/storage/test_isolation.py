@@ -33,7 +33,7 @@ SCOPED = {
     if "datasource_id" in table.c
 }
 # Written, not read, with the datasource among its values; read by operators over all of them.
-LOGS = {"audit_event", "audit_denial"}
+LOGS = {"audit_event", "audit_denial", "freeze"}
 
 
 @pytest.fixture

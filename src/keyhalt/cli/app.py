@@ -36,6 +36,7 @@ COMMANDS = {
     "freeze": ("freeze",),
     "thaw": ("freeze",),
     "mac-key": ("mac_key",),
+    "prove": ("prove",),
 }
 
 

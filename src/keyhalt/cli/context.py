@@ -78,6 +78,27 @@ class Verbs(Protocol):
     def manage_mac_keys(self) -> ManageMacKeys: ...
 
 
+class ProofReport(Protocol):
+    """What a run of `keyhalt prove` saw (proving.py)."""
+
+    asked: int
+    later: int
+    allowed_later: int
+
+    @property
+    def deletes(self) -> int: ...
+    @property
+    def median_ms(self) -> float: ...
+    @property
+    def median_ms_paused(self) -> float: ...
+
+
+class Proof(Protocol):
+    @property
+    def form(self) -> str: ...
+    def run(self, *, seconds: float, processes: int, clients: int, kept: bool) -> ProofReport: ...
+
+
 class Tools(Protocol):
     """What the composition root lends the commands. `said`: settings given as options."""
 
@@ -91,6 +112,9 @@ class Tools(Protocol):
         origin: Origin,
         **said: object,
     ) -> EnvironmentRow: ...
+    def proof(self, store: str) -> AbstractContextManager[Proof]:
+        """`store`: sqlite, postgresql, or auto."""
+
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
     def upgrade(self, **said: object) -> None: ...
     def schema_is_current(self, **said: object) -> bool: ...
