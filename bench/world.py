@@ -28,6 +28,7 @@ def make_engine(folder: Path, memory_entries: int) -> Engine:
         folder=folder,
         profile=profile,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         memory_entries=memory_entries,
     )
     stores = SqliteStores(folder, create=True)

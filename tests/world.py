@@ -261,6 +261,7 @@ def make_world(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         database=database,
         **changes,
     )

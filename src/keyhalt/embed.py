@@ -15,12 +15,14 @@ from keyhalt.core.freshness import Memory, NeverFresh
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.recorder import BatchRecorder
-from keyhalt.storage.rights import SqlRights
-from keyhalt.storage.stores import NotSetUpError, SqliteStores
+from keyhalt.storage.rights import SqlRights, judge
+from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.storage.transactions import transaction
 from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
+from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.issue import IssueKey
@@ -28,10 +30,12 @@ from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
+from keyhalt.usecases.ports import NotSetUpError
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
 from keyhalt.usecases.verify import Verify
+from keyhalt.usecases.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +71,8 @@ class EngineOptions(StoreOptions):
 
     profile: Profile
     mac_keys_path: Path
+    mark_path: Path
+    """Where the mark is kept (core/marks.py)."""
     mac_keys: MacKeys | None = field(default=None, repr=False)
     aliases: frozenset[str] = frozenset()
     insecure_http: bool = False
@@ -108,14 +114,21 @@ class Engine:
     `verify` belongs to one event loop; everything else may be called from any thread.
     """
 
-    def __init__(self, stores: Stores, options: EngineOptions, environment: EnvironmentRow) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        options: EngineOptions,
+        environment: EnvironmentRow,
+        watch: Watch,
+    ) -> None:
         self.stores = stores
         self.options = options
         self.profile = options.profile
         self.environment = environment
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
-        self.rights = SqlRights(stores.rights)
+        self.watch = watch
+        self.rights = SqlRights(stores.rights, watch)
         self.barrier = stores.barrier()
         self.here = Here(
             environment=environment.name,
@@ -139,7 +152,7 @@ class Engine:
 
     @cached_property
     def verifying(self) -> Verifying:
-        verifying = self.stores.verifying()
+        verifying = self.stores.verifying(self.watch)
         self._closing.append(verifying.close)
         return verifying
 
@@ -188,7 +201,9 @@ class Engine:
 
     @cached_property
     def set_up(self) -> SetUp:
-        return set_up_of(self.stores, self.profile)
+        return SetUp(
+            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
+        )
 
     @cached_property
     def manage_users(self) -> ManageUsers:
@@ -232,7 +247,7 @@ class Engine:
 def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     """Open an environment that was set up; with `upgrade`, bring its schema to this version.
 
-    Raises NotSetUpError, MacKeysError or StoreUnavailableError.
+    Raises NotSetUpError, MacKeysError, StoreClosedError or StoreUnavailableError.
     """
     stores = stores_of(options, create=False)
     try:
@@ -242,7 +257,13 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
             raise NotSetUpError(  # noqa: TRY301
                 f"{where(options)} has the schema of another version; run 'keyhalt db upgrade'"
             )
-        return Engine(stores, options, _environment_of(stores, options))
+        environment = _environment_of(stores, options)
+        watch = Watch(MarkFile(options.mark_path))
+        # With its MAC keys: beside keys that are not there, no mark is made.
+        engine = Engine(stores, options, environment, watch)
+        with transaction(stores.rights, write=False) as connection:
+            judge(connection, watch)
+        return engine  # noqa: TRY300
     except BaseException:
         stores.close()
         raise

@@ -12,7 +12,12 @@ import click
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.core.profiles import ProfileError
 from keyhalt.core.secrets import MacKeysError
-from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.ports import (
+    CopyError,
+    NotSetUpError,
+    StoreClosedError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +29,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
     "serve": ("serving", "serve"),
     "init": ("serving", "init"),
-    "db": ("serving", "db"),
+    "db": ("db", "db"),
     "key": ("identify", "key"),
     "user": ("user", "user"),
     "role": ("role", "role"),
@@ -73,8 +78,10 @@ def run(  # noqa: PLR0911 - one way to end per kind of mistake
         # Whoever read the output has seen enough. Nothing more can be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (MacKeysError, ProfileError) as error:
+    except (MacKeysError, ProfileError, NotSetUpError, StoreClosedError) as error:
         return _end(str(error), EXIT_CONFIG)
+    except CopyError as error:
+        return _end(str(error), EXIT_ERROR)
     except StoreUnavailableError as error:
         return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
     except UnicodeError:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
@@ -66,6 +67,28 @@ class Verbs(Protocol):
     def manage_mac_keys(self) -> ManageMacKeys: ...
 
 
+class Manifest(Protocol):
+    """What a backup says of itself."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def at(self) -> str: ...
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+
+class Upkeep(Protocol):
+    """The stores as a whole. Methods raise CopyError, in the user's words."""
+
+    def backup(self, into: Path, *, mac_keys: bool) -> Manifest: ...
+    def restore(self, source: Path) -> Manifest: ...
+    def closed(self) -> str | None:
+        """Why the stores are closed, in a sentence; None when they are open."""
+
+    def reopening(self) -> AbstractContextManager[Reopen]: ...
+
+
 class Tools(Protocol):
     """What the composition root lends the commands. `said`: settings given as options."""
 
@@ -81,6 +104,7 @@ class Tools(Protocol):
     ) -> EnvironmentRow: ...
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
     def upgrade(self, **said: object) -> None: ...
+    def upkeep(self, **said: object) -> Upkeep: ...
     def schema_is_current(self, **said: object) -> bool: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
     def serve(

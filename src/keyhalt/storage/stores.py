@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from keyhalt.storage import migrate, sqlite
 from keyhalt.storage.rights import Guarded
 from keyhalt.storage.sqlite_reader import SqliteReader
+from keyhalt.usecases.ports import NotSetUpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.freshness import Freshness
     from keyhalt.usecases.ports import Barrier, CredentialReader
-
-
-class NotSetUpError(Exception):
-    """There is no environment yet; the text says what to run."""
+    from keyhalt.usecases.watch import Watch
 
 
 class Verifying(Protocol):
@@ -51,7 +49,7 @@ class Stores(Protocol):
     def bury(self, process: str) -> None:
         """Wait no longer for a process that has ended, by its name in the options."""
 
-    def verifying(self) -> Verifying: ...
+    def verifying(self, watch: Watch) -> Verifying: ...
     def close(self) -> None: ...
 
 
@@ -89,8 +87,8 @@ class SqliteStores:
     def bury(self, process: str) -> None:
         """Nobody is waited for."""
 
-    def verifying(self) -> SqliteVerifying:
-        return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path))
+    def verifying(self, watch: Watch) -> SqliteVerifying:
+        return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path, watch))
 
     def close(self) -> None:
         for engine in (self.rights, self.use, self.signins):
