@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyhalt.core.audit import AuditEvent, Event, actor_of
 from keyhalt.core.marks import mark_of_restore
-from keyhalt.embed import EngineOptions, stores_of
+from keyhalt.embed import EngineOptions, StoreOptions, stores_of
 from keyhalt.storage.backup import back_up, put_back, read_manifest, standing_in
+from keyhalt.storage.copying import copy
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.tokens import SqlTokens
@@ -20,11 +24,16 @@ from keyhalt.usecases.reopen import Reopen
 from keyhalt.usecases.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
+    from keyhalt.core.audit import Origin
+    from keyhalt.core.principals import Operator
     from keyhalt.storage.backup import Manifest
+    from keyhalt.storage.rights import SqlTransaction
     from keyhalt.storage.stores import Stores
+    from keyhalt.usecases.ports import Copied
+
+COPY_SECONDS = 24 * 3600.0
 
 
 class Upkeep:
@@ -62,6 +71,37 @@ class Upkeep:
             stores.close()
         return manifest
 
+    def copy(
+        self,
+        source: Path | str,
+        target: Path | str,
+        *,
+        acting: Operator,
+        origin: Origin,
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Copied]:
+        """Each place is a folder of SQLite or a URL of PostgreSQL. Raises CopyError.
+
+        The copy has the cluster and epoch of the source: what is closed stays closed.
+        """
+
+        def finish(tx: SqlTransaction) -> None:
+            event = AuditEvent(
+                event=Event.ENVIRONMENT_COPY,
+                at=self._clock.now(),
+                actor=actor_of(acting),
+                origin=origin,
+                object_type="environment",
+                details={"from": _kind(source), "to": _kind(target)},
+            )
+            tx.record(event)
+
+        with _place(source, create=False) as old, _place(target, create=True) as new:
+            if not old.current():
+                raise CopyError("the source has the schema of another version; upgrade it first")
+            new.upgrade()
+            return copy(old, new, progress=progress, finish=finish)
+
     def closed(self) -> str | None:
         """Why the stores are closed, in a sentence; None when they are open."""
         with self._stores() as stores, transaction(stores.rights, write=False) as connection:
@@ -96,3 +136,29 @@ class Upkeep:
     def _only_sqlite(self, instead: str) -> None:
         if self._options.database is not None:
             raise CopyError(f"the stores are in PostgreSQL; use {instead} (docs/storage.md)")
+
+
+@contextmanager
+def _place(place: Path | str, *, create: bool) -> Iterator[Stores]:
+    """A folder, or a URL. Patient: a copy holds its locks until it is done."""
+    database = None
+    if isinstance(place, str):
+        if find_spec("psycopg") is None:
+            raise CopyError("PostgreSQL needs its driver: pip install 'keyhalt[postgres]'")
+        from keyhalt.storage.postgres import Database, driver_url  # noqa: PLC0415
+
+        try:
+            driver_url(place)
+        except ValueError as error:
+            raise CopyError(f"the URL of the database: {error}") from None
+        database = Database(place, statement_seconds=COPY_SECONDS)
+    folder = place if isinstance(place, Path) else Path()
+    stores = stores_of(StoreOptions(folder=folder, database=database), create=create)
+    try:
+        yield stores
+    finally:
+        stores.close()
+
+
+def _kind(place: Path | str) -> str:
+    return "sqlite" if isinstance(place, Path) else "postgresql"

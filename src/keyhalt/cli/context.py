@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
-    from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.ports import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.set_up import SetUp
@@ -85,6 +85,17 @@ class Upkeep(Protocol):
     def restore(self, source: Path) -> Manifest: ...
     def closed(self) -> str | None:
         """Why the stores are closed, in a sentence; None when they are open."""
+
+    def copy(
+        self,
+        source: Path | str,
+        target: Path | str,
+        *,
+        acting: Operator,
+        origin: Origin,
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Copied]:
+        """Each place is a folder of SQLite or a URL of PostgreSQL."""
 
     def reopening(self) -> AbstractContextManager[Reopen]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -16,6 +17,7 @@ from keyhalt.cli.context import (
     data_option,
     operator,
     origin,
+    output_option,
     tools,
 )
 from keyhalt.cli.output import say, show, show_receipt
@@ -82,6 +84,58 @@ def _confirm(source: Path) -> None:
         raise Failure("say --yes to restore without being asked", EXIT_USAGE)
     if not click.confirm(f"Write {source} over the stores?", err=True):
         raise Failure("nothing was restored")
+
+
+@db.command("copy")
+@click.option("--from", "source", required=True, metavar="PLACE", help="Where the stores are.")
+@click.option("--to", "target", required=True, metavar="PLACE", help="Where nothing is yet.")
+@output_option
+@data_option
+def copy_stores(source: str, target: str, output: str, data: Path | None) -> None:
+    """Copy all stores to another database, compared table by table.
+
+    A place is sqlite:FOLDER or postgresql://user@host/database; with a password, env:NAME or
+    file:PATH, of a variable or file that has it.
+    """
+    places = _place(source, "--from"), _place(target, "--to")
+    with click.progressbar(length=1, label="Copying", file=sys.stderr) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.length = of
+            bar.update(done - bar.pos)
+
+        copied = (
+            tools()
+            .upkeep(data=data)
+            .copy(*places, acting=operator(), origin=origin(), progress=progress)
+        )
+    rows = [{"table": each.table, "rows": each.rows, "digest": each.digest} for each in copied]
+    show(rows, output, columns=("table", "rows", "digest"))
+    say("Every table is the same on both sides. Bring the MAC keys, and stop using the old stores.")
+
+
+def _place(text: str, option: str) -> Path | str:
+    kind, _, rest = text.partition(":")
+    if kind == "sqlite" and rest:
+        return Path(rest)
+    if kind == "env" and rest:
+        url = os.environ.get(rest)
+        if url is None:
+            raise Failure(f"{option}: there is no variable {rest}", EXIT_USAGE)
+        return url
+    if kind == "file" and rest:
+        return Path(rest).read_text("utf-8").strip()
+    if kind not in {"postgres", "postgresql"}:
+        said = "say sqlite:FOLDER, postgresql://…, env:NAME or file:PATH"
+        raise Failure(f"{option}: {said}", EXIT_USAGE)
+    user, at, _ = rest.rpartition("@")
+    if (at and ":" in user.removeprefix("//")) or "password=" in rest:
+        raise Failure(
+            f"{option}: everybody on this machine can read a password there; put the URL into a"
+            " file and say file:PATH, or env:NAME",
+            EXIT_USAGE,
+        )
+    return text
 
 
 @db.command()

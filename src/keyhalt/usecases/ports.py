@@ -344,6 +344,15 @@ class AuditReader(Protocol):
     def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table that was copied, and compared. `digest`: of all its rows, in hexadecimal."""
+
+    table: str
+    rows: int
+    digest: str
+
+
 class Recorder(Protocol):
     """Takes denials and returns at once; they are written in batches, at most a second late."""
 
