@@ -30,7 +30,7 @@ from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
-from keyhalt.usecases.ports import NotSetUpError
+from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
@@ -247,11 +247,13 @@ class Engine:
 def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     """Open an environment that was set up; with `upgrade`, bring its schema to this version.
 
-    Raises NotSetUpError, MacKeysError, StoreClosedError or StoreUnavailableError.
+    Raises NotSetUpError, MacKeysError, StoreClosedError or StoreUnavailableError; with `upgrade`
+    also UnfitStoreError, where the promise would not hold.
     """
     stores = stores_of(options, create=False)
     try:
         if upgrade:
+            _refuse_unfit(stores)
             stores.upgrade()
         elif not stores.current():
             raise NotSetUpError(  # noqa: TRY301
@@ -267,6 +269,12 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     except BaseException:
         stores.close()
         raise
+
+
+def _refuse_unfit(stores: Stores) -> None:
+    faults = stores.check()
+    if faults:
+        raise UnfitStoreError("; ".join(faults))
 
 
 def where(options: StoreOptions) -> str:

@@ -133,14 +133,6 @@ class MainTools:
     def upkeep(self, **said: object) -> Upkeep:
         return Upkeep(_options(_settings(said)))
 
-    def schema_is_current(self, **said: object) -> bool:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        try:
-            return stores.current()
-        finally:
-            stores.close()
-
     def listen(self, host: str, port: int) -> socket.socket:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it
 

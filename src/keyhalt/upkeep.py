@@ -13,6 +13,7 @@ from keyhalt.core.marks import mark_of_restore
 from keyhalt.embed import EngineOptions, StoreOptions, stores_of
 from keyhalt.storage.backup import back_up, put_back, read_manifest, standing_in
 from keyhalt.storage.copying import copy
+from keyhalt.storage.inspecting import faults_of_privileges, faults_of_schema
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.tokens import SqlTokens
@@ -101,6 +102,15 @@ class Upkeep:
                 raise CopyError("the source has the schema of another version; upgrade it first")
             new.upgrade()
             return copy(old, new, progress=progress, finish=finish)
+
+    def check(self) -> list[str]:
+        """What is not as it must be, in sentences; empty when all is."""
+        stores = stores_of(self._options, create=False)
+        try:
+            schema = faults_of_schema(stores)
+            return [*stores.check(), *schema, *faults_of_privileges(stores)]
+        finally:
+            stores.close()
 
     def closed(self) -> str | None:
         """Why the stores are closed, in a sentence; None when they are open."""

@@ -17,12 +17,15 @@ from keyhalt.usecases.ports import (
     NotSetUpError,
     StoreClosedError,
     StoreUnavailableError,
+    UnfitStoreError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.cli.context import Tools
+
+_CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
 
 # Name of the command to the module and attribute that has it; loaded when it is called.
 COMMANDS = {
@@ -78,7 +81,7 @@ def run(  # noqa: PLR0911 - one way to end per kind of mistake
         # Whoever read the output has seen enough. Nothing more can be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (MacKeysError, ProfileError, NotSetUpError, StoreClosedError) as error:
+    except _CONFIG as error:
         return _end(str(error), EXIT_CONFIG)
     except CopyError as error:
         return _end(str(error), EXIT_ERROR)

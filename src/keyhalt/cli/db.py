@@ -46,10 +46,14 @@ def upgrade(data: Path | None) -> None:
 @db.command()
 @data_option
 def check(data: Path | None) -> None:
-    """Say whether the stores have this version's schema."""
-    if not tools().schema_is_current(data=data):
-        raise Failure("the schema is of another version; run 'keyhalt db upgrade'", EXIT_CONFIG)
-    say("The stores have this version's schema.")
+    """Say whether schema, privileges, server and disk are as they must be, and the stores open."""
+    upkeep = tools().upkeep(data=data)
+    faults = list(upkeep.check())
+    closed = None if faults else upkeep.closed()
+    faults += [closed] if closed else []
+    if faults:
+        raise Failure("; ".join(faults), EXIT_CONFIG)
+    say("Schema, privileges, server and disk are as they must be; the stores are open.")
 
 
 @db.command()

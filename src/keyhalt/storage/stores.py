@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.storage import migrate, sqlite
+from keyhalt.storage.filesystems import network_kind
 from keyhalt.storage.rights import Guarded
 from keyhalt.storage.sqlite_reader import SqliteReader
 from keyhalt.usecases.ports import NotSetUpError
@@ -45,6 +46,9 @@ class Stores(Protocol):
         """Bring the schema to this version's; processes that start together take turns."""
 
     def current(self) -> bool: ...
+    def check(self) -> list[str]:
+        """What would break the promise where the stores are, in sentences."""
+
     def barrier(self) -> Barrier: ...
     def bury(self, process: str) -> None:
         """Wait no longer for a process that has ended, by its name in the options."""
@@ -80,6 +84,13 @@ class SqliteStores:
 
     def current(self) -> bool:
         return all(migrate.is_current(name, engine_of(self, name)) for name in migrate.STORES)
+
+    def check(self) -> list[str]:
+        kind = network_kind(self.folder)
+        if kind is None:
+            return []
+        why = f"{self.folder} is on a network file system ({kind}), where no lock of SQLite holds"
+        return [f"{why}; use a local disk, or PostgreSQL"]
 
     def barrier(self) -> Guarded:
         return Guarded()

@@ -31,6 +31,10 @@ class NotSetUpError(Exception):
     """There is no environment yet; the text says what to run."""
 
 
+class UnfitStoreError(Exception):
+    """The promise would not hold where the stores are; the text says why."""
+
+
 class CopyError(Exception):
     """A copy of the stores cannot be made or used; the text says why."""
 
