@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     legacy_login: bool = True
     legacy_sunset: date | None = None
     token_lifetime_hours: float = Field(24.0, gt=0, le=24 * 365)
-    memory_entries: int = Field(200_000, ge=1, le=50_000_000)
+    memory_entries: int = Field(1_000_000, ge=1, le=50_000_000)
+    memory_mib: int = Field(256, ge=1, le=1_048_576)
 
     @classmethod
     def settings_customise_sources(

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import key_in_query
+from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
-from keyhalt.core.freshness import Memory, NeverFresh
+from keyhalt.core.freshness import BYTES_MAX, Memory, NeverFresh
 from keyhalt.storage.audit import SqlAuditReader
+from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.rights import SqlRights, judge
@@ -20,33 +22,41 @@ from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
+from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
+from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
+from keyhalt.usecases.look_up_users import LookUpUsers
+from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
+from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
+from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
 from keyhalt.usecases.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.core.audit import AuditEvent
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores, Verifying
-    from keyhalt.usecases.ports import EnvironmentRow
+    from keyhalt.usecases.rows import EnvironmentRow
 
-MEMORY_ENTRIES = 200_000
+MEMORY_ENTRIES = 1_000_000
 TOKEN_LIFETIME = timedelta(hours=24)
 LEASE_SECONDS = 10.0
 
@@ -79,6 +89,7 @@ class EngineOptions(StoreOptions):
     legacy_login: bool = True
     token_lifetime: timedelta = TOKEN_LIFETIME
     memory_entries: int = MEMORY_ENTRIES
+    memory_bytes: int = BYTES_MAX
     cache: bool = True
     passwords_at_once: int = 1
 
@@ -129,7 +140,8 @@ class Engine:
         self.randomness = SystemRandomness()
         self.watch = watch
         self.rights = SqlRights(stores.rights, watch)
-        self.barrier = stores.barrier()
+        self.barrier = Told(stores.barrier(), self._record, self.clock.now)
+        self.trees = Trees()
         self.here = Here(
             environment=environment.name,
             product=environment.product,
@@ -150,6 +162,13 @@ class Engine:
         self._closing.append(recorder.close)
         return recorder
 
+    def _record(self, event: AuditEvent) -> None:
+        self.recorder.record(event)
+
+    @cached_property
+    def freeze_keys(self) -> FreezeKeys:
+        return FreezeKeys(rights=self.rights, barrier=self.barrier, clock=self.clock)
+
     @cached_property
     def verifying(self) -> Verifying:
         verifying = self.stores.verifying(self.watch)
@@ -160,7 +179,7 @@ class Engine:
     def verify(self) -> Verify:
         return Verify(
             reader=self.verifying.reader,
-            memory=Memory(self.options.memory_entries),
+            memory=Memory(self.options.memory_entries, self.options.memory_bytes),
             freshness=self.verifying.freshness if self.options.cache else NeverFresh(),
             here=self.here,
             recorder=self.recorder,
@@ -174,6 +193,8 @@ class Engine:
             rights=self.rights,
             here=self.here,
             needs=self.profile.needs,
+            barrier=self.barrier,
+            covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,
         )
@@ -206,19 +227,32 @@ class Engine:
         )
 
     @cached_property
+    def covering(self) -> Covering:
+        return Covering(self.trees, self.profile.catalogue)
+
+    @cached_property
     def manage_users(self) -> ManageUsers:
         return ManageUsers(
-            rights=self.rights, passwords=self.passwords, barrier=self.barrier, clock=self.clock
+            rights=self.rights,
+            passwords=self.passwords,
+            barrier=self.barrier,
+            clock=self.clock,
+            rules=UserRules(self.profile.needs, self.covering),
         )
 
     @cached_property
     def manage_roles(self) -> ManageRoles:
         return ManageRoles(
             rights=self.rights,
-            catalogue=self.profile.catalogue,
+            needs=self.profile.needs,
+            covering=self.covering,
             barrier=self.barrier,
             clock=self.clock,
         )
+
+    @cached_property
+    def manage_groups(self) -> ManageGroups:
+        return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:
@@ -230,6 +264,16 @@ class Engine:
             rights=self.rights,
             audit=SqlAuditReader(self.stores.rights, self.stores.use),
             key_fields=KEY_FIELDS,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def look_up_users(self) -> LookUpUsers:
+        return LookUpUsers(
+            rights=self.rights,
+            catalogue=self.profile.catalogue,
+            user_fields=USER_FIELDS,
+            group_fields=GROUP_FIELDS,
             clock=self.clock,
         )
 

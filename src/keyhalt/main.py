@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
@@ -37,7 +37,8 @@ from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import at_once
 from keyhalt.system.randomness import new_request_id, new_uuid, process_id
 from keyhalt.upkeep import Upkeep
-from keyhalt.usecases.ports import EnvironmentRow, NotSetUpError, StoreUnavailableError
+from keyhalt.usecases.ports import NotSetUpError, StoreUnavailableError
+from keyhalt.usecases.rows import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket
@@ -122,14 +123,6 @@ class MainTools:
         finally:
             stores.close()
 
-    def upgrade(self, **said: object) -> None:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        try:
-            stores.upgrade()
-        finally:
-            stores.close()
-
     def upkeep(self, **said: object) -> Upkeep:
         return Upkeep(_options(_settings(said)))
 
@@ -137,6 +130,16 @@ class MainTools:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it
 
         return listen(host, port)
+
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        apps = load_apps(_settings(said))
+        try:
+            return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
+        finally:
+            for app in apps:
+                app.close()
 
     def load_sample(
         self,
@@ -257,6 +260,7 @@ def _options(settings: Settings, *, process: str = "") -> EngineOptions:
         legacy_login=settings.legacy_login,
         token_lifetime=settings.token_lifetime,
         memory_entries=settings.memory_entries,
+        memory_bytes=settings.memory_mib * 1024 * 1024,
         passwords_at_once=at_once(settings.workers),
     )
 
@@ -265,10 +269,11 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
-    from keyhalt.web.app import WebParts, build  # noqa: PLC0415
+    from keyhalt.web.app import People, WebParts, build  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
+    engine.trees.apps = apps
 
     def stop() -> None:
         for app in apps:
@@ -283,7 +288,14 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             delete_key=engine.delete_key,
             look_up=engine.look_up,
             sign_in=engine.sign_in,
+            people=People(
+                engine.manage_users,
+                engine.manage_roles,
+                engine.manage_groups,
+                engine.look_up_users,
+            ),
             profile=engine.profile,
+            trees=engine.trees,
             apps=apps,
             checks={"rights": engine.ready},
             new_request_id=new_request_id,
@@ -346,12 +358,9 @@ def _bury(settings: Settings) -> Callable[[int], None]:
 
     def bury(pid: int) -> None:
         stores = _stores(settings, create=False)
-        try:
+        # If it cannot be said, a change waits for the lease to end, once.
+        with closing(stores), suppress(StoreUnavailableError):
             stores.bury(process_id(os.environ[_SERVE_ID], pid))
-        except StoreUnavailableError:
-            pass  # A change waits for the lease to end, once.
-        finally:
-            stores.close()
 
     return bury
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keyhalt.storage.backup import Manifest
     from keyhalt.storage.rights import SqlTransaction
     from keyhalt.storage.stores import Stores
-    from keyhalt.usecases.ports import Copied
+    from keyhalt.usecases.rows import Copied
 
 COPY_SECONDS = 24 * 3600.0
 
@@ -102,6 +102,14 @@ class Upkeep:
                 raise CopyError("the source has the schema of another version; upgrade it first")
             new.upgrade()
             return copy(old, new, progress=progress, finish=finish)
+
+    def upgrade(self) -> None:
+        """Bring the stores to this version's schema."""
+        stores = stores_of(self._options, create=False)
+        try:
+            stores.upgrade()
+        finally:
+            stores.close()
 
     def check(self) -> list[str]:
         """What is not as it must be, in sentences; empty when all is."""

@@ -200,7 +200,7 @@ def test_a_local_folder_is_fit(tmp_path: Path) -> None:
 
 
 def _upgrade(url: str, folder: str) -> None:
-    MainTools().upgrade(database_url=url, data=Path(folder))
+    MainTools().upkeep(database_url=url, data=Path(folder)).upgrade()
 
 
 def test_upgrades_of_one_database_take_turns(database_url: str, tmp_path: Path) -> None:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyhalt.core.decisions import Allowed
-from keyhalt.core.freshness import Entry, Memory, Tag, fresh
+from keyhalt.core.freshness import Entry, Memory, Tag, fresh, weight
 from keyhalt.core.permissions import NOTHING
 from keyhalt.core.principals import Credential, CredentialKind, Principal
+from tests.core.deciding import OWNER
 
 NOW = Tag(guard=1, number=10)
 
 
-def allowed(key_id: int = 1) -> Allowed:
+def principal(key_id: int = 1) -> Principal:
     credential = Credential(CredentialKind.KEY, key_id)
-    return Allowed(
-        Principal(
-            environment="Lab",
-            datasource_id=1,
-            datasource="orchard",
-            user_id=1,
-            user_code="pat",
-            full_name="Pat",
-            email="pat@example.org",
-            role_id=1,
-            role_name="Default",
-            permissions=NOTHING,
-            topmosts={},
-            credential=credential,
-        )
+    return Principal(
+        environment="Lab",
+        datasource_id=1,
+        datasource="orchard",
+        user_id=1,
+        user_code="pat",
+        full_name="Pat",
+        email="pat@example.org",
+        role_id=1,
+        role_name="Default",
+        permissions=NOTHING,
+        topmosts={},
+        credential=credential,
     )
 
 
@@ -50,7 +48,7 @@ class At:
         return False
 
 
-def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Allowed | None:
+def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Principal | None:
     return memory.recall(digest, At(tag), lambda: now)
 
 
@@ -59,7 +57,7 @@ def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Allowed | Non
 )
 def test_an_entry_counts_under_its_own_tag_only(tag: Tag) -> None:
     """Any change, seen by this guard or by another one, ends what is remembered."""
-    entry = Entry(allowed(), NOW)
+    entry = Entry(principal(), NOW)
     assert fresh(entry, NOW, 0.0)
     assert not fresh(entry, tag, 0.0)
 
@@ -79,12 +77,12 @@ def test_an_entry_counts_before_its_limit_and_not_at_it(
     not_after: float | None, now: float, counts: bool
 ) -> None:
     """A time limit ends an entry at that very moment, whatever the tag says."""
-    assert fresh(Entry(allowed(), NOW, not_after), NOW, now) is counts
+    assert fresh(Entry(principal(), NOW, not_after), NOW, now) is counts
 
 
 def test_a_fresh_entry_is_answered_as_it_was_kept() -> None:
     """Memory gives back the very decision that was put in."""
-    memory, decision = Memory(10), allowed()
+    memory, decision = Memory(10), principal()
     memory.keep(b"a", Entry(decision, NOW))
     assert recall(memory, b"a", NOW, 0.0) is decision
     assert recall(memory, b"b", NOW, 0.0) is None
@@ -93,7 +91,7 @@ def test_a_fresh_entry_is_answered_as_it_was_kept() -> None:
 def test_a_stale_entry_is_forgotten_for_good() -> None:
     """What was stale once is not answered later, even if the old tag were seen again."""
     memory = Memory(10)
-    memory.keep(b"a", Entry(allowed(), NOW))
+    memory.keep(b"a", Entry(principal(), NOW))
     assert recall(memory, b"a", Tag(1, 11), 0.0) is None
     assert recall(memory, b"a", NOW, 0.0) is None
     assert len(memory) == 0
@@ -102,15 +100,15 @@ def test_a_stale_entry_is_forgotten_for_good() -> None:
 def test_an_expired_entry_is_forgotten_for_good() -> None:
     """An entry whose time is up does not come back when a clock reads less."""
     memory = Memory(10)
-    memory.keep(b"a", Entry(allowed(), NOW, not_after=5.0))
+    memory.keep(b"a", Entry(principal(), NOW, not_after=5.0))
     assert recall(memory, b"a", NOW, 5.0) is None
     assert recall(memory, b"a", NOW, 4.0) is None
 
 
 def test_keeping_again_replaces() -> None:
     """The last decision kept for a text is the one that is answered."""
-    memory, newer = Memory(10), allowed(2)
-    memory.keep(b"a", Entry(allowed(1), NOW))
+    memory, newer = Memory(10), principal(2)
+    memory.keep(b"a", Entry(principal(1), NOW))
     memory.keep(b"a", Entry(newer, Tag(1, 11)))
     assert len(memory) == 1
     assert recall(memory, b"a", Tag(1, 11), 0.0) is newer
@@ -119,7 +117,7 @@ def test_keeping_again_replaces() -> None:
 def test_recalling_does_not_prolong_an_entry() -> None:
     """An entry that is asked for all the time ends when it would have ended anyway."""
     memory = Memory(10)
-    memory.keep(b"a", Entry(allowed(), NOW, not_after=10.0))
+    memory.keep(b"a", Entry(principal(), NOW, not_after=10.0))
     for tenths in range(100):
         assert recall(memory, b"a", NOW, tenths / 10) is not None
     assert recall(memory, b"a", NOW, 10.0) is None
@@ -129,9 +127,9 @@ def test_what_is_used_stays_when_room_is_needed() -> None:
     """An entry used since it was last passed over outlives the unused ones."""
     memory = Memory(3)
     for digest in (b"a", b"b", b"c"):
-        memory.keep(digest, Entry(allowed(), NOW))
+        memory.keep(digest, Entry(principal(), NOW))
     assert recall(memory, b"a", NOW, 0.0)
-    memory.keep(b"d", Entry(allowed(), NOW))
+    memory.keep(b"d", Entry(principal(), NOW))
     assert recall(memory, b"b", NOW, 0.0) is None
     assert all(recall(memory, digest, NOW, 0.0) for digest in (b"a", b"c", b"d"))
 
@@ -146,13 +144,36 @@ def test_the_store_is_not_asked_about_what_is_not_remembered() -> None:
     assert Memory(3).recall(b"a", Unasked(NOW), lambda: 0.0) is None
 
 
-def test_clearing_forgets_everything() -> None:
-    """After a clear nothing is answered from memory."""
+def test_asking_again_and_again_takes_no_more_room() -> None:
+    """A key that is read anew after every change keeps one place in the order."""
     memory = Memory(3)
-    memory.keep(b"a", Entry(allowed(), NOW))
-    memory.clear()
+    for number in range(100):
+        memory.keep(b"a", Entry(principal(), Tag(1, number)))
+        assert recall(memory, b"a", Tag(1, number + 1), 0.0) is None
+    assert len(memory._order) == 1
     assert len(memory) == 0
-    assert recall(memory, b"a", NOW, 0.0) is None
+
+
+def test_a_memory_is_bounded_in_bytes_too() -> None:
+    """What each entry weighs is counted, and the last one may always stay."""
+    one = weight(principal())
+    memory = Memory(100, bytes_max=3 * one)
+    for number in range(10):
+        memory.keep(bytes([number]), Entry(principal(), NOW))
+    assert len(memory) == 3
+    small = Memory(100, bytes_max=1)
+    small.keep(b"a", Entry(principal(), NOW))
+    assert recall(small, b"a", NOW, 0.0) is not None
+
+
+def test_equal_owners_are_kept_once() -> None:
+    """A thousand keys of one owner share what is the owner's; a changed owner is another."""
+    memory = Memory(10)
+    first, again = replace(OWNER), replace(OWNER)
+    assert memory.shared(first) is first
+    assert memory.shared(again) is first
+    changed = replace(again, active=False)
+    assert memory.shared(changed) is changed
 
 
 @pytest.mark.parametrize("entries_max", [0, -1])
@@ -169,7 +190,6 @@ operations = st.lists(
     st.one_of(
         st.tuples(st.just("keep"), digests, tags, st.one_of(st.none(), clock)),
         st.tuples(st.just("recall"), digests, tags, clock),
-        st.tuples(st.just("clear"), digests, tags, clock),
     ),
     max_size=50,
 )
@@ -185,20 +205,17 @@ def test_stale_never_answers_and_the_bound_holds_in_any_history(
     kept: dict[bytes, Entry] = {}
     for number, (verb, digest, tag, moment) in enumerate(operations):
         if verb == "keep":
-            kept[digest] = Entry(allowed(number), tag, moment)
+            kept[digest] = Entry(principal(number), tag, moment)
             memory.keep(digest, kept[digest])
-            assert recall(memory, digest, tag, -1.0) is kept[digest].allowed
-        elif verb == "recall":
+            assert recall(memory, digest, tag, -1.0) is kept[digest].principal
+        else:
             assert moment is not None
             answer = recall(memory, digest, tag, moment)
             if answer is not None:
                 entry = kept[digest]
-                assert answer is entry.allowed
+                assert answer is entry.principal
                 assert entry.tag == tag
                 assert entry.not_after is None or moment < entry.not_after
             elif digest in kept and not fresh(kept[digest], tag, moment):
                 del kept[digest]
-        else:
-            memory.clear()
-            kept.clear()
         assert len(memory) <= entries_max

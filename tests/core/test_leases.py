@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keyhalt.core import leases
 from keyhalt.core.freshness import Entry, Memory, Tag
 from keyhalt.core.leases import EVERYTHING, Kind, Page, subject, subjects_of
-from tests.core.test_freshness import allowed
+from tests.core.test_freshness import principal
 
 
 class Hand:
@@ -33,7 +33,7 @@ def page_at(epoch: int) -> tuple[Page, Hand]:
     return page, clock
 
 
-MINE = allowed(key_id=7).principal
+MINE = principal(key_id=7)
 OTHER_KEY = subject(Kind.KEY, 8)
 
 
@@ -118,8 +118,8 @@ def test_a_memory_keeps_what_was_not_affected_and_drops_what_was() -> None:
     """An entry moves to the state in which it was proved to hold."""
     page, clock = page_at(5)
     memory = Memory(10)
-    memory.keep(b"mine", Entry(allowed(7), Tag(1, 5)))
-    memory.keep(b"other", Entry(allowed(8), Tag(1, 5)))
+    memory.keep(b"mine", Entry(principal(7), Tag(1, 5)))
+    memory.keep(b"other", Entry(principal(8), Tag(1, 5)))
     page.apply([(6, [subject(Kind.KEY, 8)])], 6)
     assert memory.recall(b"mine", page, clock) is not None
     assert memory.recall(b"other", page, clock) is None
@@ -130,7 +130,7 @@ def test_a_memory_outlives_a_lost_lease() -> None:
     """While there is no lease nothing is answered, and nothing has to be read again after it."""
     page, clock = page_at(5)
     memory = Memory(10)
-    memory.keep(b"mine", Entry(allowed(7), Tag(1, 5)))
+    memory.keep(b"mine", Entry(principal(7), Tag(1, 5)))
     clock.at += 20
     assert memory.recall(b"mine", page, clock) is None
     page.extend(clock.at + 10)

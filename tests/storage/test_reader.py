@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from keyhalt.core.decisions import Allowed, Decision, Presented
+from keyhalt.core.decisions import Allowed, Decision, Denied, Presented
 from keyhalt.storage.postgres_reader import PostgresReader
-from tests.world import World
+from tests.world import OPERATOR, ORIGIN, World
 
 
 def verified(world: World, *keys: str) -> list[Decision]:
@@ -75,3 +75,60 @@ def test_a_reader_holds_no_snapshot(world: World) -> None:
         decision = verified(world, key)[0]
         assert isinstance(decision, Allowed)
         assert decision.principal.permissions == allowed
+
+
+def test_a_thousand_first_requests_for_one_key_make_one_read(
+    world: World, statements: list[str]
+) -> None:
+    """One reads, the others take what it remembered; all are the owner."""
+    _, key = world.key(world.user("jsmith", "orders.view"))
+    presented = Presented(keys=(key.encode(),), over_https=True)
+
+    async def ask() -> list[Decision]:
+        verify = world.engine.verify
+        return await asyncio.gather(
+            *(verify.verify(presented) for _ in range(1000) if verify.remembered(presented) is None)
+        )
+
+    statements.clear()
+    decisions = asyncio.run(ask())
+    assert all(isinstance(each, Allowed) for each in decisions)
+    reads = [each for each in statements if "api_key" in each]
+    assert len(reads) == (1 if world.form == "barrier" else len(decisions))
+
+
+def test_who_waited_for_a_read_that_a_change_overtook_reads_again(world: World) -> None:
+    """A read that began before a delete does not answer a request that came after it."""
+    key_id, key = world.key(world.user("jsmith", "orders.view"))
+    presented = Presented(keys=(key.encode(),), over_https=True)
+    verify = world.engine.verify
+    read = verify._reader.key
+
+    async def overtaken(number: int) -> Any:
+        facts = await read(number)
+        await held.wait()
+        return facts
+
+    async def ask() -> tuple[Decision, Decision]:
+        verify._reader.key = overtaken  # type: ignore[method-assign]
+        before = asyncio.create_task(verify.verify(presented))
+        await asyncio.sleep(0.05)
+        delete = asyncio.to_thread(
+            world.engine.delete_key,
+            OPERATOR,
+            datasource_id=world.datasource_id,
+            key_id=key_id,
+            origin=ORIGIN,
+        )
+        await delete
+        after = asyncio.create_task(verify.verify(presented))
+        await asyncio.sleep(0)
+        verify._reader.key = read  # type: ignore[method-assign]
+        held.set()
+        return await before, await after
+
+    held = asyncio.Event()
+    first, second = asyncio.run(ask())
+    assert isinstance(first, Allowed)
+    assert isinstance(second, Denied)
+    assert verify.remembered(presented) is None

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from keyhalt.core.secrets import Secret
 from keyhalt.storage import schema
-from keyhalt.storage.sqlite import transaction
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.storage.transactions import transaction
 from keyhalt.system.passwords import Argon2Passwords
 from tests.web.asking import (
     KEY_CHALLENGES,

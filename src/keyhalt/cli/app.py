@@ -27,18 +27,23 @@ if TYPE_CHECKING:
 
 _CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
 
-# Name of the command to the module and attribute that has it; loaded when it is called.
+# Name of the command to the modules that have it, loaded when it is called. The first has it as an
+# attribute, the others add to it.
 COMMANDS = {
-    "demo": ("demo", "demo"),
-    "serve": ("serving", "serve"),
-    "init": ("serving", "init"),
-    "db": ("db", "db"),
-    "key": ("identify", "key"),
-    "user": ("user", "user"),
-    "role": ("role", "role"),
-    "datasource": ("datasource", "datasource"),
-    "audit": ("audit", "audit"),
-    "mac-key": ("mac_key", "mac_key"),
+    "demo": ("demo",),
+    "serve": ("serving",),
+    "init": ("serving",),
+    "db": ("db",),
+    "key": ("key", "identify", "ending_keys"),
+    "user": ("user", "ending_keys"),
+    "role": ("role",),
+    "group": ("group",),
+    "datasource": ("datasource",),
+    "audit": ("audit",),
+    "explain": ("explain",),
+    "freeze": ("freeze",),
+    "thaw": ("freeze",),
+    "mac-key": ("mac_key",),
 }
 
 
@@ -53,8 +58,8 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"keyhalt.cli.{module}"), name)
+        first, *_ = [importlib.import_module(f"keyhalt.cli.{name}") for name in COMMANDS[cmd_name]]
+        command: click.Command = getattr(first, cmd_name.replace("-", "_"))
         return command
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.audit import AuditEvent
-    from keyhalt.usecases.ports import AuditRow
+    from keyhalt.usecases.rows import AuditRow
 
 COLUMNS = (
     "at", "event", "outcome", "reason", "actor", "credential", "object", "source", "request_id",

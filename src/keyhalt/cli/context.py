@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
-    from keyhalt.usecases.ports import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.rows import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
 
@@ -56,13 +59,19 @@ class Verbs(Protocol):
     @property
     def delete_key(self) -> DeleteKey: ...
     @property
+    def freeze_keys(self) -> FreezeKeys: ...
+    @property
     def look_up(self) -> LookUp: ...
+    @property
+    def look_up_users(self) -> LookUpUsers: ...
     @property
     def set_up(self) -> SetUp: ...
     @property
     def manage_users(self) -> ManageUsers: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_groups(self) -> ManageGroups: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
 
@@ -83,6 +92,9 @@ class Upkeep(Protocol):
 
     def backup(self, into: Path, *, mac_keys: bool) -> Manifest: ...
     def restore(self, source: Path) -> Manifest: ...
+    def upgrade(self) -> None:
+        """Bring the stores to this version's schema."""
+
     def check(self) -> Sequence[str]:
         """What is not as it must be, in sentences; empty when all is."""
 
@@ -117,7 +129,6 @@ class Tools(Protocol):
         **said: object,
     ) -> EnvironmentRow: ...
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
-    def upgrade(self, **said: object) -> None: ...
     def upkeep(self, **said: object) -> Upkeep: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
     def serve(
@@ -127,6 +138,11 @@ class Tools(Protocol):
         on_listening: Callable[[], None] | None = None,
         **said: object,
     ) -> None: ...
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        """Whether an app behind the keys has `node` at or below `ancestor`, now."""
+
     def load_sample(
         self,
         datasource_id: int,

@@ -39,7 +39,7 @@ def db() -> None:
 @data_option
 def upgrade(data: Path | None) -> None:
     """Bring the stores to this version's schema."""
-    tools().upgrade(data=data)
+    tools().upkeep(data=data).upgrade()
     say("The stores have this version's schema.")
 
 

@@ -27,14 +27,14 @@ from keyhalt.cli.output import say
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
     Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -188,7 +188,7 @@ def _make_role(verbs: Verbs, datasource_id: int) -> None:
         grants=INTEGRATION_GRANTS,
         origin=origin(),
     )
-    if isinstance(role, Refused):
+    if isinstance(role, Denied | Refused):
         fail(role)
 
 

@@ -22,7 +22,7 @@ from keyhalt.cli.output import say
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 
 @click.command()

@@ -13,7 +13,7 @@ from keyhalt.client.credentials import origin_of, read
 from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
 from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Allowed, Decision, Denied, Presented
+from keyhalt.core.decisions import Decision, Denied, Presented
 from keyhalt.core.principals import CredentialKind, Principal
 
 Scope = MutableMapping[str, Any]
@@ -28,8 +28,8 @@ PRINCIPAL = "keyhalt.principal"
 class Verifier(Protocol):
     """What decides. The engine is one; so is a remote one."""
 
-    def remembered(self, presented: Presented) -> Allowed | None:
-        """The permission remembered for this credential, if it is still proved fresh."""
+    def remembered(self, presented: Presented) -> Principal | None:
+        """Whom this credential acts as, if that was remembered and is still proved fresh."""
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store."""
@@ -59,14 +59,15 @@ class Authenticate:
             await self._app(scope, receive, send)
             return
         presented = read(scope)
-        decision: Decision | None = self._verifier.remembered(presented)
-        if decision is None:
+        principal = self._verifier.remembered(presented)
+        if principal is None:
             decision = await self._verifier.verify(presented)
-        if isinstance(decision, Denied):
-            await self._deny(decision, scope, receive, send)
-            return
-        scope[PRINCIPAL] = decision.principal
-        if decision.principal.credential.kind is CredentialKind.TOKEN:
+            if isinstance(decision, Denied):
+                await self._deny(decision, scope, receive, send)
+                return
+            principal = decision.principal
+        scope[PRINCIPAL] = principal
+        if principal.credential.kind is CredentialKind.TOKEN:
             send = with_headers(send, self._legacy)
         await self._app(scope, receive, send)
 

@@ -11,15 +11,19 @@ reactivated owner counts at once.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.core.decisions import Allowed
-    from keyhalt.core.principals import Principal
+    from keyhalt.core.principals import Principal, UserFacts
+
+BYTES_MAX = 256 * 1024 * 1024
+ENTRY_BYTES = 900
+"""An entry with its digest, principal and a small owner that no other key shares."""
+NODE_BYTES = 40
 
 
 class Tag(NamedTuple):
@@ -58,13 +62,14 @@ class NeverFresh:
 
 @dataclass(slots=True)
 class Entry:
-    """A remembered permission. `not_after`: seconds on the verifier's own clock, or no limit.
+    """A remembered permission: whoever `principal` is, the key acts as.
 
-    `used` is set at each use and says who may stay when room is needed. `tag` only ever moves to
-    a later state in which the permission was proved to hold.
+    `not_after`: seconds on the verifier's own clock, or no limit. `used` is set at each use and
+    says who may stay when room is needed. `tag` only ever moves to a later state in which the
+    permission was proved to hold.
     """
 
-    allowed: Allowed
+    principal: Principal
     tag: Tag
     not_after: float | None = None
     used: bool = False
@@ -76,26 +81,31 @@ def fresh(entry: Entry, tag: Tag, now: float) -> bool:
 
 
 class Memory:
-    """Remembered permissions by digest, at most `entries_max`.
+    """Remembered permissions by digest: at most `entries_max`, and about `bytes_max` of memory.
 
     When it is full, the oldest that was not used since it was last passed over goes (CLOCK): a
     use costs setting one flag. Only texts whose MAC held and whose row agreed get in, so a flood
     of made-up keys evicts nothing. Not for use from two threads at once.
     """
 
-    def __init__(self, entries_max: int) -> None:
+    def __init__(self, entries_max: int, bytes_max: int = BYTES_MAX) -> None:
         if entries_max < 1:
             raise ValueError("a memory holds at least one entry")
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: dict[bytes, Entry | None] = {}
+        self._order: deque[bytes] = deque()
+        self._owners: dict[int, UserFacts] = {}
         self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._live = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._live
 
     def recall(
         self, digest: bytes, freshness: Freshness, now: Callable[[], float]
-    ) -> Allowed | None:
-        """The permission remembered for `digest`, if it is fresh; a stale one is forgotten.
+    ) -> Principal | None:
+        """Whom the text with `digest` acts as, if that is fresh; a stale entry is forgotten.
 
         The state is read only when there is something to compare it with; call this after the
         request arrived.
@@ -106,9 +116,9 @@ class Memory:
         tag = freshness.tag()
         if tag is None:
             return None
-        if fresh(entry, tag, 0.0 if entry.not_after is None else now()):
+        if entry.tag is tag and entry.not_after is None:
             entry.used = True
-            return entry.allowed
+            return entry.principal
         return self._recheck(digest, entry, tag, freshness, now)
 
     def _recheck(
@@ -118,25 +128,65 @@ class Memory:
         tag: Tag,
         freshness: Freshness,
         now: Callable[[], float],
-    ) -> Allowed | None:
+    ) -> Principal | None:
         # `tag` was read before `unaffected` looks, so what it covers has been looked at.
-        if entry.tag != tag and freshness.unaffected(entry.tag, entry.allowed.principal):
+        if entry.tag == tag or freshness.unaffected(entry.tag, entry.principal):
             entry.tag = tag
         if fresh(entry, tag, 0.0 if entry.not_after is None else now()):
             entry.used = True
-            return entry.allowed
-        del self._entries[digest]
+            return entry.principal
+        self._forget(digest)
         return None
 
     def keep(self, digest: bytes, entry: Entry) -> None:
-        """Remember. `entry.tag` must have been read before the data of `entry.allowed`."""
-        self._entries.pop(digest, None)
-        while len(self._entries) >= self._entries_max:
-            oldest, passed_over = self._entries.popitem(last=False)
-            if passed_over.used:
-                passed_over.used = False
-                self._entries[oldest] = passed_over
+        """Remember. `entry.tag` must have been read before the data of `entry.principal`."""
+        self._forget(digest)
+        size = weight(entry.principal)
+        while self._is_full(digest, size):
+            self._pass_over()
+        if digest not in self._entries:
+            self._order.append(digest)
         self._entries[digest] = entry
+        self._live += 1
+        self._bytes += size
 
-    def clear(self) -> None:
-        self._entries.clear()
+    def shared(self, owner: UserFacts) -> UserFacts:
+        """`owner`, or what is known of the same user when it is equal: one copy for many keys."""
+        known = self._owners.get(owner.user_id)
+        if known == owner:
+            return known
+        if len(self._owners) >= self._entries_max:
+            self._owners.clear()
+        self._owners[owner.user_id] = owner
+        return owner
+
+    def _is_full(self, digest: bytes, size: int) -> bool:
+        if self._live and self._bytes + size > self._bytes_max:
+            return True
+        return len(self._entries) >= self._entries_max + (digest in self._entries)
+
+    def _pass_over(self) -> None:
+        """Give the oldest its second chance, or let it go."""
+        oldest = self._order.popleft()
+        entry = self._entries[oldest]
+        if entry is not None and entry.used:
+            entry.used = False
+            self._order.append(oldest)
+            return
+        self._forget(oldest)
+        del self._entries[oldest]
+
+    def _forget(self, digest: bytes) -> None:
+        # Its place in the order stays, so that asking again and again makes no second one.
+        entry = self._entries.get(digest)
+        if entry is not None:
+            self._entries[digest] = None
+            self._live -= 1
+            self._bytes -= weight(entry.principal)
+
+
+def weight(principal: Principal) -> int:
+    """About how many bytes remembering it takes, with an owner of its own."""
+    texts = (principal.user_code, principal.full_name, principal.email, principal.role_name)
+    nodes = sum(map(len, principal.topmosts.values()))
+    return ENTRY_BYTES + sum(map(len, texts)) + NODE_BYTES * nodes

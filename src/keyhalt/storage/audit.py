@@ -11,7 +11,7 @@ from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.storage.schema import audit_denial, audit_event
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.ports import AuditRow
+from keyhalt.usecases.rows import AuditRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,8 @@ from keyhalt.storage.rights import SqlTransaction
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE, environment, verifier
 from keyhalt.storage.stores import engine_of
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.ports import Copied, CopyError
+from keyhalt.usecases.ports import CopyError
+from keyhalt.usecases.rows import Copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,6 +10,8 @@ from sqlalchemy import delete, func, insert, select, update
 from keyhalt.core.leases import EVERYTHING
 from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
+from keyhalt.storage.freezes import SqlFreezes
+from keyhalt.storage.groups import SqlGroups
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.roles import SqlRoles
 from keyhalt.storage.schema import auth_epoch, epoch_log
@@ -38,7 +40,9 @@ class SqlTransaction:
         self.keys = SqlKeys(connection)
         self.users = SqlUsers(connection)
         self.roles = SqlRoles(connection)
+        self.groups = SqlGroups(connection)
         self.datasources = SqlDatasources(connection)
+        self.freezes = SqlFreezes(connection)
 
     def record(self, event: AuditEvent) -> None:
         add_event(self._connection, event)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 if sys.platform == "linux":
-
-    def boottime() -> float:
-        """Seconds that never go back, do not follow the wall clock, and run on while suspended."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
+    # Seconds that never go back, do not follow the wall clock, and run on while suspended.
+    boottime = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
 
     def boottime() -> float:

@@ -12,15 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import (
-        AuditReader,
+    from keyhalt.core.principals import KeyFacts, UserFacts
+    from keyhalt.usecases.ports import AuditReader, Clock, Rights
+    from keyhalt.usecases.rows import (
         AuditRow,
-        Clock,
         DatasourceRow,
         EnvironmentRow,
         KeyRow,
-        Rights,
         RoleRow,
     )
 
@@ -76,6 +74,17 @@ class LookUp:
         """Also a deleted one."""
         with self._rights.look() as tx:
             return tx.keys.get(datasource_id, key_id)
+
+    def key_facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about a key would be made from, also of a deleted one."""
+        with self._rights.look() as tx:
+            return tx.keys.facts(datasource_id, key_id)
+
+    def key_tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow] | Denied:
+        """A key, what was made with it, with that, and so on down; deleted ones too, by id."""
+        with self._rights.look() as tx:
+            keys = tx.keys.tree(datasource_id, key_id)
+        return keys or Denied(Reason.NOT_FOUND)
 
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:

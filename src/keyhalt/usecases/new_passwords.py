@@ -9,7 +9,7 @@ from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
     from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import SignInFacts
+    from keyhalt.usecases.rows import SignInFacts
 
 
 def refuse_password(

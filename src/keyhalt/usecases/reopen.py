@@ -174,8 +174,9 @@ def _follow(replay: Replay, log: Iterable[LogLine], stood: Mark) -> _Found:
     for line in log:
         if line.cluster != stood.cluster:
             raise ValueError(f"it is of cluster {line.cluster}, and the store of {stood.cluster}")
-        # Exports may overlap; an epoch may have several lines.
-        if line.epoch < found.upto or line.epoch <= stood.epoch:
+        # Exports may overlap; an epoch may have several lines, and one that says that it is over.
+        done = line.event == Event.EPOCH_DONE
+        if done or line.epoch < found.upto or line.epoch <= stood.epoch:
             continue
         _missing(found, line.epoch - 1)
         found.upto = line.epoch

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.decisions import Cause, Denied, Here, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.limits import retry_after
 from keyhalt.core.names import fold
 from keyhalt.core.passwords import normal
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
         Receipt,
         Recorder,
         Rights,
-        SignInFacts,
         SignInThrottle,
         TokenStore,
     )
+    from keyhalt.usecases.rows import SignInFacts
 
 TOKEN_BYTES = 32
 
@@ -125,7 +126,7 @@ class SignIn:
             tx.users.set_password(
                 user.datasource_id, user.user_id, password_hash, at=at, must_change=False
             )
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
             tx.record(
                 AuditEvent(
                     event=Event.USER_SET_PASSWORD,

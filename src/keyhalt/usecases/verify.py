@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Claim
     from keyhalt.core.freshness import Freshness
+    from keyhalt.core.keytext import KeyClaim
+    from keyhalt.core.principals import Principal
     from keyhalt.usecases.ports import Clock, CredentialReader, Recorder
 
 FAILURES = Rate(600, 60.0)
@@ -72,21 +75,24 @@ class Verify:
         self._here = here
         self._recorder = recorder
         self._clock = clock
+        self._monotonic = clock.monotonic
+        self._recall = memory.recall
+        self._reading: dict[bytes, asyncio.Event] = {}
         self._find_in_url = find_in_url
         self._failures = Limiter(FAILURES)
         self._exposures = Limiter(EXPOSURES)
 
-    def remembered(self, presented: Presented) -> Allowed | None:
-        """The permission remembered for the key, if it is proved fresh; None says: ask the store.
+    def remembered(self, presented: Presented) -> Principal | None:
+        """Whom the key acts as, if that is proved fresh; None says: ask the store.
 
         Only what passed checks 1 to 7 was remembered, and 1 and 2 are looked at again here, so a
-        hit is the decision that asking would give. The tag is read after the request arrived.
+        hit is what asking would give. The tag is read after the request arrived.
         """
-        if len(presented.keys) != 1 or not (presented.over_https or self._here.insecure_http):
+        keys = presented.keys
+        if len(keys) != 1 or not (presented.over_https or self._here.insecure_http):
             return None
-        digest = hashlib.sha256(presented.keys[0]).digest()
         try:
-            return self._memory.recall(digest, self._freshness, self._clock.monotonic)
+            return self._recall(sha256(keys[0]).digest(), self._freshness, self._monotonic)
         except StoreUnavailableError:
             return None
 
@@ -106,15 +112,38 @@ class Verify:
         if isinstance(claim, TokenClaim):
             token = await self._reader.token(claim.digest)
             return decide_token(token, self._here, self._clock.now())
+        return await self._fill_once(claim)
+
+    async def _fill_once(self, claim: KeyClaim | ForeignKey) -> Decision:
+        """Of many that ask for one key at once, one reads; the others take what it remembered.
+
+        They take it as from memory: only if it is proved fresh now. A refusal, or what was read
+        before they asked and changed since, they read themselves.
+        """
+        reading = self._reading.get(claim.digest)
+        if reading is not None:
+            await reading.wait()
+            principal = self._recall(claim.digest, self._freshness, self._monotonic)
+            return await self._fill(claim) if principal is None else Allowed(principal)
+        self._reading[claim.digest] = reading = asyncio.Event()
+        try:
+            return await self._fill(claim)
+        finally:
+            del self._reading[claim.digest]
+            reading.set()
+
+    async def _fill(self, claim: KeyClaim | ForeignKey) -> Decision:
         # The tag before the data: a change that falls between makes the entry die at once.
         tag = self._freshness.tag()
         if isinstance(claim, ForeignKey):
             facts = await self._reader.imported_key(claim.digest)
         else:
             facts = await self._reader.key(claim.key_id)
+        if facts is not None:
+            facts = replace(facts, owner=self._memory.shared(facts.owner))
         decision = decide_key(claim, facts, self._here)
         if tag is not None and isinstance(decision, Allowed):
-            self._memory.keep(claim.digest, Entry(decision, tag))
+            self._memory.keep(claim.digest, Entry(decision.principal, tag))
         return decision
 
     def refused(self, denied: Denied, origin: Origin) -> Denied:

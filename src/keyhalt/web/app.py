@@ -11,7 +11,7 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import keys, me, sign_in
+from keyhalt.web.api import groups, key_trees, keys, me, roles, sign_in, users
 from keyhalt.web.front import Front
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
@@ -21,11 +21,26 @@ if TYPE_CHECKING:
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send, Verifier
     from keyhalt.client.operations import App, Operation
+    from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_groups import ManageGroups
+    from keyhalt.usecases.manage_roles import ManageRoles
+    from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The verbs about users, roles and groups."""
+
+    manage_users: ManageUsers
+    manage_roles: ManageRoles
+    manage_groups: ManageGroups
+    look_up: LookUpUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,9 @@ class WebParts:
     delete_key: DeleteKey
     look_up: LookUp
     sign_in: SignIn
+    people: People
     profile: Profile
+    trees: Trees
     apps: Sequence[App]
     checks: Mapping[str, Callable[[], bool]]
     new_request_id: Callable[[], str]
@@ -54,10 +71,21 @@ class WebParts:
 def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
-    me_handlers = me.MeHandlers(parts.profile, parts.apps, parts.build_date, parts.version)
+    tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
+    me_handlers = me.MeHandlers(parts.profile, parts.trees, parts.build_date, parts.version)
+    people = parts.people
+    user_handlers = users.UserHandlers(
+        parts.profile, parts.trees, people.manage_users, people.look_up, parts.issue
+    )
+    role_handlers = roles.RoleHandlers(parts.profile, people.manage_roles, people.look_up)
+    group_handlers = groups.GroupHandlers(people.manage_groups, people.look_up)
     return [
         *keys.operations(key_handlers, parts.profile.needs),
+        *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
+        *users.operations(user_handlers),
+        *roles.operations(role_handlers),
+        *groups.operations(group_handlers, parts.profile.needs),
         *(operation for app in parts.apps for operation in app.operations()),
     ]
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keyhalt.client.operations import App, Call, Node, Operation, Reply
+from keyhalt.client.operations import Call, Operation, Reply
+from keyhalt.web.api.topmosts import topmosts_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from keyhalt.client.trees import Trees
     from keyhalt.core.permissions import Catalogue, Permission, PermissionSet
-    from keyhalt.core.principals import Principal
-    from keyhalt.core.profiles import Hierarchy, Profile
+    from keyhalt.core.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class MeHandlers:
     profile: Profile
-    apps: Sequence[App]
+    trees: Trees
     build_date: str
     version: str
 
@@ -38,31 +37,10 @@ class MeHandlers:
             "featureFlags": [],
             "claim": [],
         }
-        for hierarchy in self.profile.hierarchies:
-            body[hierarchy.wire] = self._topmost(principal, hierarchy)
-        return Reply(body)
-
-    def _topmost(self, principal: Principal, hierarchy: Hierarchy) -> dict[str, object] | None:
-        """The first topmost, and all of them when there are several; null when there is none."""
-        ids = principal.topmost_ids(hierarchy.name)
-        if not ids:
-            return None
-        nodes = self._describe(principal.datasource_id, hierarchy.name, ids)
-        children = [_child(hierarchy.wire, node) for node in nodes]
-        stem = hierarchy.wire[0].upper() + hierarchy.wire[1:]
-        several = len(children) > 1
-        return {
-            **children[0],
-            f"isMultiTopmost{stem}": several,
-            f"multiTopmost{stem}s": children if several else [],
-        }
-
-    def _describe(self, datasource_id: int, hierarchy: str, ids: tuple[int, ...]) -> Sequence[Node]:
-        for app in self.apps:
-            nodes = app.describe(datasource_id, hierarchy, ids)
-            if nodes:
-                return nodes
-        return [Node(number, "", "") for number in ids]
+        tops = topmosts_json(
+            self.trees, self.profile.hierarchies, principal.datasource_id, [principal.topmosts]
+        )
+        return Reply(body | tops[0])
 
 
 def operations(handlers: MeHandlers) -> list[Operation]:
@@ -85,7 +63,3 @@ def _entry(catalogue: Catalogue, entry: Permission, held: PermissionSet) -> dict
         "isLicensed": True,
         "products": [],
     }
-
-
-def _child(stem: str, node: Node) -> dict[str, object]:
-    return {f"{stem}Id": node.id, f"{stem}Code": node.code, f"{stem}Info": node.info, **node.more}
