@@ -28,6 +28,7 @@ def make_engine(folder: Path, memory_entries: int, owners: int = OWNERS) -> Engi
         folder=folder,
         profile=profile,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         memory_entries=memory_entries,
         memory_bytes=1 << 40,
     )

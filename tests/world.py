@@ -273,6 +273,7 @@ def open_world(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         database=database,
         **changes,
     )

@@ -21,6 +21,7 @@ from keyhalt.config import (
     load_profile,
     load_settings,
 )
+from keyhalt.core.marks import Mark
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import (
     Engine,
@@ -31,11 +32,12 @@ from keyhalt.embed import (
     set_up_of,
     stores_of,
 )
-from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
+from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import at_once
 from keyhalt.system.randomness import new_request_id, new_uuid, process_id
-from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.upkeep import Upkeep
+from keyhalt.usecases.ports import NotSetUpError, StoreUnavailableError
 from keyhalt.usecases.rows import EnvironmentRow
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ class MainTools:
             made = set_up_of(stores, profile).environment(acting, new, origin)
             if isinstance(made, Refused):
                 raise Failure(made.detail, EXIT_CONFIG)
+            if made is new:
+                MarkFile(settings.mark_path).replace(Mark(new.cluster, 1))
             if settings.mac_keys is None:
                 mac_keys_of(stores, settings.mac_keys_path).first()
             return made
@@ -126,17 +130,8 @@ class MainTools:
         finally:
             stores.close()
 
-    def upgrade(self, **said: object) -> None:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        with closing(stores):
-            stores.upgrade()
-
-    def schema_is_current(self, **said: object) -> bool:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        with closing(stores):
-            return stores.current()
+    def upkeep(self, **said: object) -> Upkeep:
+        return Upkeep(_options(_settings(said)))
 
     def listen(self, host: str, port: int) -> socket.socket:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it
@@ -265,6 +260,7 @@ def _options(settings: Settings, *, process: str = "") -> EngineOptions:
         process=process,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
+        mark_path=settings.mark_path,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
         aliases=settings.alias_names,
         insecure_http=settings.insecure_http,

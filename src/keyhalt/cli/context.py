@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
-    from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.rows import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
 
@@ -99,6 +100,45 @@ class Proof(Protocol):
     def run(self, *, seconds: float, processes: int, clients: int, kept: bool) -> ProofReport: ...
 
 
+class Manifest(Protocol):
+    """What a backup says of itself."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def at(self) -> str: ...
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+
+class Upkeep(Protocol):
+    """The stores as a whole. Methods raise CopyError, in the user's words."""
+
+    def backup(self, into: Path, *, mac_keys: bool) -> Manifest: ...
+    def restore(self, source: Path) -> Manifest: ...
+    def upgrade(self) -> None:
+        """Bring the stores to this version's schema."""
+
+    def check(self) -> Sequence[str]:
+        """What is not as it must be, in sentences; empty when all is."""
+
+    def closed(self) -> str | None:
+        """Why the stores are closed, in a sentence; None when they are open."""
+
+    def copy(
+        self,
+        source: Path | str,
+        target: Path | str,
+        *,
+        acting: Operator,
+        origin: Origin,
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Copied]:
+        """Each place is a folder of SQLite or a URL of PostgreSQL."""
+
+    def reopening(self) -> AbstractContextManager[Reopen]: ...
+
+
 class Tools(Protocol):
     """What the composition root lends the commands. `said`: settings given as options."""
 
@@ -116,8 +156,7 @@ class Tools(Protocol):
         """`store`: sqlite, postgresql, or auto."""
 
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
-    def upgrade(self, **said: object) -> None: ...
-    def schema_is_current(self, **said: object) -> bool: ...
+    def upkeep(self, **said: object) -> Upkeep: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
     def serve(
         self,

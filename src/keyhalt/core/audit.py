@@ -26,6 +26,8 @@ class Event(enum.StrEnum):
     """Everything that is recorded. Changes of rights stand in the change's own transaction."""
 
     ENVIRONMENT_CREATE = "environment.create"
+    ENVIRONMENT_COPY = "environment.copy"
+    ENVIRONMENT_REOPEN = "environment.reopen"
     DATASOURCE_CREATE = "datasource.create"
     DATASOURCE_ACTIVATE = "datasource.activate"
     DATASOURCE_DEACTIVATE = "datasource.deactivate"

@@ -129,6 +129,7 @@ def environment(url: str | None) -> Iterator[tuple[Engine, EngineOptions, int, i
             lease_seconds=LEASE_SECONDS,
             profile=profile,
             mac_keys_path=folder / "mac-keys.toml",
+            mark_path=folder / "mark.toml",
         )
         stores = stores_of(options, create=True)
         stores.upgrade()

@@ -57,3 +57,8 @@ class SqlTokens:
         with transaction(self._engine, write=True) as connection:
             ended = connection.execute(update(bearer_token).where(row).values(ended_at=at))
             return bool(ended.rowcount)
+
+    def end_all(self, at: datetime) -> int:
+        rows = update(bearer_token).where(bearer_token.c.ended_at.is_(None)).values(ended_at=at)
+        with transaction(self._engine, write=True) as connection:
+            return int(connection.execute(rows).rowcount)

@@ -96,7 +96,7 @@ class SqlUsers:
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,

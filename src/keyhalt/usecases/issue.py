@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core import keytext
@@ -157,9 +157,10 @@ class IssueKey:
                 )
                 row = tx.keys.get(datasource_id, key_id)
                 assert row is not None  # noqa: S101 - this transaction wrote it
-                tx.record(self._event(Event.KEY_IMPORT, acting, row, origin))
                 # Verifiers remember that nothing was imported.
                 epoch = tx.raise_epoch(subject(Kind.KEY, key_id))
+                event = self._event(Event.KEY_IMPORT, acting, row, origin)
+                tx.record(replace(event, epoch=epoch))
         except DuplicateError:
             return Refused(Fault.CONFLICT, "This key was imported before.", "text")
         self._barrier.wait(epoch)

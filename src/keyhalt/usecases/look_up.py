@@ -9,7 +9,8 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from keyhalt.core.principals import KeyFacts, UserFacts
     from keyhalt.usecases.ports import AuditReader, Clock, Rights
@@ -109,3 +110,7 @@ class LookUp:
     def audit(self, *, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
         """The newest events first: changes and denials together. None: the whole environment."""
         return self._audit.newest(datasource_id, limit)
+
+    def audit_since(self, at: datetime | None) -> Iterator[AuditRow]:
+        """Every event of the environment from `at` on, oldest first; None for all there are."""
+        return self._audit.since(at)

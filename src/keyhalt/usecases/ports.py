@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
+    from keyhalt.core.marks import Mark
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
@@ -36,6 +37,22 @@ if TYPE_CHECKING:
 
 class StoreUnavailableError(Exception):
     """The store cannot be asked now: locked too long, gone, or the disk is full."""
+
+
+class NotSetUpError(Exception):
+    """There is no environment yet; the text says what to run."""
+
+
+class UnfitStoreError(Exception):
+    """The promise would not hold where the stores are; the text says why."""
+
+
+class CopyError(Exception):
+    """A copy of the stores cannot be made or used; the text says why."""
+
+
+class StoreClosedError(StoreUnavailableError):
+    """The store is older than what was served before, or another's. The text says what to do."""
 
 
 class DuplicateError(Exception):
@@ -114,12 +131,15 @@ class UserStore(Protocol):
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,
     ) -> None:
-        """Also raises the sign-in generation. `must_change` None leaves that as it is."""
+        """Also raises the sign-in generation. `must_change` None leaves that as it is.
+
+        `password_hash` None: no password signs in until another is set.
+        """
 
     def any_person_with(
         self,
@@ -189,6 +209,10 @@ class RightsTransaction(Protocol):
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
+
+    def epoch(self) -> int: ...
+    def skip_epochs(self, upto: int) -> None:
+        """Count on from `upto`, if that is higher: those between were another store's."""
 
     def raise_epoch(self, *subjects: int) -> int:
         """Call in every transaction that changes rights. Returns the new epoch.
@@ -263,6 +287,7 @@ class TokenStore(Protocol):
         """Another token of the same sign-in, good for as long. None when that one is not good."""
 
     def end(self, digest: bytes, at: datetime) -> bool: ...
+    def end_all(self, at: datetime) -> int: ...
 
 
 class SignInThrottle(Protocol):
@@ -285,6 +310,18 @@ class MacKeyStore(Protocol):
     def fresh_key(self) -> bytes: ...
 
 
+class MarkStore(Protocol):
+    """Where the mark is kept, outside the database. Any call may raise OSError."""
+
+    def read(self) -> Mark | None:
+        """None when nothing was served here yet. Raises StoreClosedError for an unusable one."""
+
+    def raise_to(self, mark: Mark) -> None:
+        """Only forwards, within one cluster."""
+
+    def replace(self, mark: Mark) -> None: ...
+
+
 class Passwords(Protocol):
     def hash(self, password: Secret) -> str: ...
     def matches(self, password_hash: str | None, password: Secret) -> bool:
@@ -293,6 +330,7 @@ class Passwords(Protocol):
 
 class AuditReader(Protocol):
     def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]: ...
+    def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
 
 
 class Recorder(Protocol):

@@ -132,3 +132,12 @@ class AuditRow:
     id: str
     event: AuditEvent
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table that was copied, and compared. `digest`: of all its rows, in hexadecimal."""
+
+    table: str
+    rows: int
+    digest: str
