@@ -162,16 +162,23 @@ def status_of(call: Callable[..., Any], *arguments: Any, **named: Any) -> int:
 
 
 def test_what_a_key_makes_is_its_owners(estate: Estate) -> None:
-    """Read back by id: place, meter, account and bill name jsmith as who created them."""
+    """Read back by id and from the lists: all of it names jsmith as who created it."""
     client = estate.jsmith
+    by = "createdBy equals 'jsmith'"
+    bills = client.get_bills(filter=f"billId equals '{estate.bill}' and {by}")
     for made in (
         client.get_place(estate.building),
         client.get_meter(estate.meter),
         client.get_account(estate.account),
         client.get_bill(estate.bill),
+        *bills,
     ):
         assert (made.created_by.user_code, made.created_by.full_name) == ("jsmith", "Jo Smith")
         assert made.created_date.tzinfo is not None
+    # The client's models of these two have no createdBy.
+    centers = client.get_cost_centers(filter=f"costCenterId equals '{estate.center}' and {by}")
+    vendors = client.get_vendors(filter=f"vendorId equals '{estate.vendor}' and {by}")
+    assert [len(bills), len(centers), len(vendors)] == [1, 1, 1]
 
 
 def test_what_was_made_hangs_together(estate: Estate) -> None:
@@ -197,6 +204,8 @@ def test_another_building_s_user_sees_none_of_it(estate: Estate) -> None:
     assert [place.place_code for place in client.get_places()] == ["J2"]
     assert [center.cost_center_code for center in client.get_cost_centers()] == ["J2"]
     assert client.get_meters(filter="meterCode equals 'J1'") == []
+    assert client.get_meters(filter="accountCode equals 'J1'") == []
+    assert client.get_bills(filter="topmostPlaceCode equals 'J1'") == []
     assert client.get_bills(filter=f"billId equals '{estate.bill}'") == []
     assert client.get_bill_activity() == []
     for call, number in (
@@ -218,6 +227,22 @@ def test_another_building_s_user_changes_none_of_it(estate: Estate) -> None:
     assert status_of(client.delete_place, estate.building) == 404
     assert status_of(client.delete_meter, estate.meter, delete_bills=True) == 404
     assert status_of(client.delete_account, estate.account) == 404
+    meter = models.MeterEdit(
+        meter_code="X",
+        meter_info="X",
+        place_id=client.me_method().place.place_id,
+        commodity_id=1,
+        meter_time_zone_id=1,
+        active=False,
+    )
+    assert status_of(client.edit_meter_with_units, estate.meter, body=meter) == 404
+    account = models.AccountEdit(
+        account_code="X",
+        account_info="X",
+        cost_center_id=client.me_method().cost_center.cost_center_id,
+        country="Elsewhere",
+    )
+    assert status_of(client.edit_account, estate.account, body=account) == 404
     edit = models.BillEdit(**bill_fields(client, estate.account, estate.meter))
     assert status_of(client.edit_bill, estate.bill, body=edit) == 404
     ids = [estate.bill]
@@ -233,6 +258,8 @@ def test_another_building_s_user_changes_none_of_it(estate: Estate) -> None:
     assert status_of(client.create_account_meter, body=[link]) == 404
     bill = estate.jsmith.get_bill(estate.bill)
     assert (bill.void, bill.modified_by.user_code) == (False, "jsmith")
+    assert estate.jsmith.get_meter(estate.meter).meter_code == "J1"
+    assert estate.jsmith.get_account(estate.account).account_code == "J1"
 
 
 def test_the_client_edits_what_its_owner_reaches(estate: Estate) -> None:
