@@ -23,9 +23,11 @@ from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
+from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+from keyhalt.usecases.manage_policies import ManagePolicies
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.revoke import DeleteKey
@@ -36,6 +38,7 @@ from keyhalt.usecases.verify import Verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.core.freshness import Freshness
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.postgres import Database
@@ -144,13 +147,18 @@ class Engine:
         self._closing.append(verifying.close)
         return verifying
 
+    @property
+    def freshness(self) -> Freshness:
+        return self.verifying.freshness if self.options.cache else NeverFresh()
+
     @cached_property
     def verify(self) -> Verify:
         return Verify(
             reader=self.verifying.reader,
             memory=Memory(self.options.memory_entries, self.options.memory_bytes),
-            freshness=self.verifying.freshness if self.options.cache else NeverFresh(),
+            freshness=self.freshness,
             here=self.here,
+            catalogue=self.profile.catalogue,
             recorder=self.recorder,
             clock=self.clock,
             find_in_url=key_in_query,
@@ -205,6 +213,16 @@ class Engine:
             barrier=self.barrier,
             clock=self.clock,
         )
+
+    @cached_property
+    def manage_policies(self) -> ManagePolicies:
+        return ManagePolicies(
+            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
+        )
+
+    @cached_property
+    def find_policy(self) -> FindPolicy:
+        return FindPolicy(rights=self.rights, freshness=self.freshness, profile=self.profile)
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:

@@ -362,7 +362,7 @@ def test_an_operation_that_needs_nothing_is_anybodys() -> None:
 
 
 def test_every_reason_that_these_checks_give_is_reached_here() -> None:
-    """The reasons of checks 1 to 8 are these nine; the other four are said elsewhere."""
+    """The reasons of checks 1 to 8 are these nine; the other five are said elsewhere."""
     reached = {reason for reason, _ in (KEY_FAULTS | TOKEN_FAULTS).values()}
     for request in (presented(), in_url(KEY)):
         denied = examine(request, HERE, find)
@@ -370,6 +370,7 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
         reached.add(denied.reason)
     elsewhere = {
         "not_found",
+        "not_in_policy",
         "invalid_sign_in",
         "unavailable",
         "too_many_requests",

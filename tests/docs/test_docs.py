@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +18,7 @@ from keyhalt.config import PREFIX, Settings
 from keyhalt.core.audit import Event
 from keyhalt.core.decisions import Cause
 from keyhalt.web.app import WebParts
+from tests.serving import serving
 from tests.world import PASSWORD, World
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +136,35 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
             for name in shown["Topmost"]
         }
         assert set(project) == names
+
+
+def test_the_bodies_of_verify_are_those_that_are_served(world: World) -> None:
+    """The question as it stands there; both answers have these properties."""
+    shown = examples()
+    question = shown["Verify"]
+    with (
+        serving(world) as server,
+        closing(HTTPConnection(urlsplit(server.internal).netloc)) as http,
+    ):
+
+        def answer_for(*grants: str) -> Any:
+            _, key = world.key(world.user(f"user{len(grants)}", *grants))
+            body = json.dumps({**question, "apiKey": key})
+            http.request(
+                "POST", "/api/keyhalt/v1/verify", body, {"Content-Type": "application/json"}
+            )
+            return json.loads(http.getresponse().read())
+
+        assert shape(answer_for("settings.view")) == shape(shown["VerifyAllowed"])
+        assert shape(answer_for("orders.view", "orders.create")) == shape(shown["VerifyDenied"])
+
+
+def test_what_the_guide_to_middleware_shows_is_what_the_examples_run() -> None:
+    """Each piece of code of docs/middleware.md stands in an example, or is the plugin's."""
+    code = "".join(path.read_text() for path in (ROOT / "examples").rglob("*.py"))
+    shown = re.findall(r"```python\n(.*?)```", text_of("middleware.md"), re.DOTALL)
+    assert len(shown) > 8
+    assert [each for each in shown if each not in code and "keyhalt_key(" not in each] == []
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:

@@ -35,6 +35,7 @@ def changes(world: World) -> dict[str, Any]:
 
     from keyhalt.core.secrets import Secret
 
+    policy = 'name = "orders"\ncase = "exact"\n'
     password = Secret("another long password")
     topmosts = {"projects": (2,)}
     return {
@@ -53,6 +54,7 @@ def changes(world: World) -> dict[str, Any]:
         "set_permissions": lambda: roles.set_permissions(
             OPERATOR, datasource, "jsmith only", ("projects.view",), ORIGIN
         ),
+        "apply": lambda: engine.manage_policies.apply(OPERATOR, policy, ORIGIN),
         "deactivate_datasource": lambda: engine.set_up.set_datasource_active(
             OPERATOR, "acme", ORIGIN, active=False
         ),
@@ -69,6 +71,7 @@ def changes(world: World) -> dict[str, Any]:
         "set_topmosts",
         "set_password",
         "set_permissions",
+        "apply",
         "deactivate_datasource",
     ],
 )
@@ -92,13 +95,14 @@ def test_every_change_of_rights_raises_the_epoch_and_ends_what_others_remember(
 
 def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
     """A new verb of the classes that change rights has to be put on the list above."""
-    from keyhalt.usecases import manage_roles, manage_users, revoke, set_up
+    from keyhalt.usecases import manage_policies, manage_roles, manage_users, revoke, set_up
 
     public = {
         name
         for verbs in (
             manage_users.ManageUsers,
             manage_roles.ManageRoles,
+            manage_policies.ManagePolicies,
             set_up.SetUp,
             revoke.DeleteKey,
         )
@@ -113,8 +117,10 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         "set_password",
         "set_permissions",
         "set_datasource_active",
+        "apply",
     }
-    assert public == makes_something_new | covered
+    only_read = {"read", "newest", "get"}
+    assert public == makes_something_new | covered | only_read
 
 
 def test_busy_stores_do_not_disturb_what_is_remembered(world: World) -> None:

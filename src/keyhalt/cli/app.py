@@ -29,6 +29,7 @@ COMMANDS = {
     "user": ("user", "user"),
     "role": ("role", "role"),
     "datasource": ("datasource", "datasource"),
+    "policy": ("policy", "policy"),
     "audit": ("audit", "audit"),
     "mac-key": ("mac_key", "mac_key"),
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+    from keyhalt.usecases.manage_policies import ManagePolicies
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
@@ -62,6 +63,8 @@ class Verbs(Protocol):
     def manage_users(self) -> ManageUsers: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_policies(self) -> ManagePolicies: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
 

@@ -37,6 +37,7 @@ class Event(enum.StrEnum):
     USER_SET_TOPMOST = "user.set_topmost"
     ROLE_CREATE = "role.create"
     ROLE_EDIT = "role.edit"
+    POLICY_APPLY = "policy.apply"
     KEY_CREATE = "key.create"
     KEY_IMPORT = "key.import"
     KEY_EDIT = "key.edit"

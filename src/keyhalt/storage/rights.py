@@ -11,6 +11,7 @@ from keyhalt.core.leases import EVERYTHING
 from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
 from keyhalt.storage.keys import SqlKeys
+from keyhalt.storage.policies import SqlPolicies
 from keyhalt.storage.roles import SqlRoles
 from keyhalt.storage.schema import auth_epoch, epoch_log
 from keyhalt.storage.transactions import transaction
@@ -37,6 +38,7 @@ class SqlTransaction:
         self.users = SqlUsers(connection)
         self.roles = SqlRoles(connection)
         self.datasources = SqlDatasources(connection)
+        self.policies = SqlPolicies(connection)
 
     def record(self, event: AuditEvent) -> None:
         add_event(self._connection, event)

@@ -104,6 +104,17 @@ class NewUser:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A version of a policy, 1 and up, as it was written."""
+
+    name: str
+    version: int
+    text: str
+    created_at: datetime
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignInFacts:
     """A user with what signing in needs. The generation was read with the hash.
 
@@ -193,6 +204,15 @@ class DatasourceStore(Protocol):
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 
+class PolicyStore(Protocol):
+    def add(self, policy: PolicyRow) -> None: ...
+    def get(self, name: str, version: int | None = None) -> PolicyRow | None:
+        """A version; without one, the newest."""
+
+    def newest(self) -> Sequence[PolicyRow]:
+        """The newest version of each, by name."""
+
+
 class RightsTransaction(Protocol):
     """One transaction on the store of rights; commits when its block ends, unless it raised."""
 
@@ -204,6 +224,8 @@ class RightsTransaction(Protocol):
     def roles(self) -> RoleStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
+    @property
+    def policies(self) -> PolicyStore: ...
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""

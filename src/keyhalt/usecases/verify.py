@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keyhalt.core.decisions import Claim
     from keyhalt.core.freshness import Freshness
     from keyhalt.core.keytext import KeyClaim
+    from keyhalt.core.permissions import Catalogue, Need
     from keyhalt.core.principals import Principal
     from keyhalt.usecases.ports import Clock, CredentialReader, Recorder
 
@@ -65,6 +66,7 @@ class Verify:
         memory: Memory,
         freshness: Freshness,
         here: Here,
+        catalogue: Catalogue,
         recorder: Recorder,
         clock: Clock,
         find_in_url: Callable[[bytes], bytes | None],
@@ -73,6 +75,7 @@ class Verify:
         self._memory = memory
         self._freshness = freshness
         self._here = here
+        self._catalogue = catalogue
         self._recorder = recorder
         self._clock = clock
         self._monotonic = clock.monotonic
@@ -81,6 +84,14 @@ class Verify:
         self._find_in_url = find_in_url
         self._failures = Limiter(FAILURES)
         self._exposures = Limiter(EXPOSURES)
+
+    @property
+    def realm(self) -> str:
+        return self._here.environment
+
+    def need(self, name: str) -> Need:
+        """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
+        return self._catalogue.need(*name.split(".", 1))
 
     def remembered(self, presented: Presented) -> Principal | None:
         """Whom the key acts as, if that is proved fresh; None says: ask the store.
@@ -183,6 +194,7 @@ class Verify:
         key = denied.exposed
         if key is None or self._exposures.admit(str(key.key_id), self._clock.monotonic()) > 0:
             return
+        where = "plain http" if denied.reason is Reason.HTTPS_REQUIRED else "url"
         self._recorder.record(
             AuditEvent(
                 event=Event.KEY_EXPOSED,
@@ -191,6 +203,6 @@ class Verify:
                 origin=origin,
                 object_type="key",
                 object_id=key.key_id,
-                details={"where": "url", "datasource": key.datasource, "owner": key.user_id},
+                details={"where": where, "datasource": key.datasource, "owner": key.user_id},
             )
         )
