@@ -64,17 +64,16 @@ class Examples:
     key: str
     logs: list[Path] = field(default_factory=list)
 
-    def keyhalt(self, *arguments: str, text: str | None = None) -> str:
+    def keyhalt(self, *arguments: str, exits: int = 0) -> str:
         done = subprocess.run(
             ["keyhalt", *arguments],
             cwd=self.folder,
             env=self.env,
-            input=text,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == exits, done.stderr
         return done.stdout
 
     def new_key(self, owner: str = "jsmith") -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ COMMANDS = {
     "nginx": ["-p", ".", "-c", "nginx.conf"],
     "traefik": ["--configFile=traefik.yml"],
     "caddy": ["run"],
-    "envoy": ["-c", "envoy.yaml", "--log-level", "error", "--concurrency", "1"],
+    "envoy": ["-c", "envoy.yaml", "--log-level", "error", "--use-dynamic-base-id"],
 }
 IDENTITY = {
     "keyhalt-user-id": "2",
@@ -83,25 +84,36 @@ def servers(examples: Examples) -> Iterator[tuple[int, int, int]]:
         yield plain, strict, backend
 
 
-@pytest.fixture(scope="module", params=PROXIES)
-def proxy(
-    examples: Examples, servers: tuple[int, int, int], request: pytest.FixtureRequest
-) -> Iterator[Proxy]:
-    name: str = request.param
+@contextmanager
+def started(examples: Examples, name: str, keyhalt: int, backend: int, *edit: str) -> Iterator[int]:
+    """The proxy of an example, its ports put in; `edit`: what to write for what. Its port."""
     command = [program(name), *COMMANDS[name]]
-    plain, strict, backend = servers
-    relay = Relay(plain)
-    relay.start()
     port = free_port()
-    folder = examples.folder / name
+    folder = examples.folder / f"{name}-{port}"
+    shutil.copytree(ROOT / "examples" / name, folder)
     for file in folder.iterdir():
         text = file.read_text()
-        for shown, real in (("8000", port), ("8081", relay.port), ("9000", backend)):
+        if edit and edit[0] in text:
+            text = text.replace(*edit)
+        for shown, real in (("8000", port), ("8081", keyhalt), ("9000", backend)):
             text = re.sub(rf"\b{shown}\b", f"<{real}>", text)
         file.write_text(re.sub(r"<(\d+)>", r"\1", text))
     with examples.started(command, f"http://127.0.0.1:{port}", folder):
         while send(port).status == 404:
             time.sleep(0.05)  # Traefik listens before it knows its routes
+        yield port
+
+
+@pytest.fixture(scope="module", params=PROXIES)
+def proxy(
+    examples: Examples, servers: tuple[int, int, int], request: pytest.FixtureRequest
+) -> Iterator[Proxy]:
+    name: str = request.param
+    program(name)
+    plain, strict, backend = servers
+    relay = Relay(plain)
+    relay.start()
+    with started(examples, name, relay.port, backend) as port:
         slow: list[Got] = []
         hanging = threading.Thread(
             target=lambda: slow.append(
@@ -288,3 +300,51 @@ def test_a_server_that_does_not_answer_lets_nothing_pass(proxy: Proxy) -> None:
     proxy.slow_done.join(60)
     (got,) = proxy.slow
     assert got.status >= 500
+
+
+def doctor(examples: Examples, port: int) -> dict[str, str]:
+    """Rule to verdict, of those that are broken."""
+    url = f"http://127.0.0.1:{port}/orders/17"
+    command = ["doctor", "proxy", "--url", url, "--key-file", "key.txt", "-o", "json"]
+    rows = json.loads(examples.keyhalt(*command, exits=3))
+    assert len(rows) == 9
+    assert all(row["change"] for row in rows if row["verdict"] not in ("ok", "not checked"))
+    return {row["rule"]: row["verdict"] for row in rows if row["verdict"] != "ok"}
+
+
+IN_CLEAR = "no key over plain HTTP"
+
+
+def test_the_doctor_finds_nothing_wrong_but_that_it_is_in_clear(
+    proxy: Proxy, examples: Examples
+) -> None:
+    """The examples listen without TLS; everything else is as it must be."""
+    assert doctor(examples, proxy.port) == {IN_CLEAR: "a key over plain HTTP passes"}
+
+
+SPOILT = [
+    ("nginx", "auth_request /keyhalt;", "", "without a key nothing passes"),
+    ("nginx", "error_page 401 403 500 = @denied;", "", "each status reaches the client"),
+    ("nginx", "proxy_set_header Keyhalt-User-Id $user_id;", "", "identity headers are Keyhalt's"),
+    ("nginx", 'proxy_set_header ECI-ApiKey "";', "", "the key ends at the proxy"),
+    ("nginx", "X-Original-URI $request_uri;", "X-Other 1;", "a client does not say its own path"),
+    ("traefik", "Strategy: delete", "Strategy: keep", "identity headers are Keyhalt's"),
+    ("traefik", 'ECI-ApiKey: ""', 'X-Other: ""', "the key ends at the proxy"),
+    ("caddy", "header_up -ECI-ApiKey", "header_up -X-Other", "the key ends at the proxy"),
+    ("envoy", "keyhalt[^a-z].*", "other", "identity headers are Keyhalt's"),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "instead", "rule"), SPOILT)
+def test_the_doctor_names_the_rule_that_a_missing_line_breaks(
+    examples: Examples,
+    servers: tuple[int, int, int],
+    name: str,
+    line: str,
+    instead: str,
+    rule: str,
+) -> None:
+    """One line away from the example, and it says which."""
+    plain, _, backend = servers
+    with started(examples, name, plain, backend, line, instead) as port:
+        assert rule in doctor(examples, port)

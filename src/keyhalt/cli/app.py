@@ -31,6 +31,7 @@ COMMANDS = {
     "datasource": ("datasource", "datasource"),
     "policy": ("policy", "policy"),
     "audit": ("audit", "audit"),
+    "doctor": ("doctor", "doctor"),
     "mac-key": ("mac_key", "mac_key"),
 }
 

@@ -31,7 +31,7 @@ class FindPolicy:
         # The tag before the data: a change that falls between makes what is read die at once.
         tag = self._freshness.tag()
         known_tag, policies = self._remembered
-        if tag is None or tag != known_tag:
+        if tag is None or (tag is not known_tag and tag != known_tag):
             rows = await asyncio.to_thread(self._read)
             policies = {row.name: policy_of(row, self._profile, policies) for row in rows}
             self._remembered = (tag, policies)

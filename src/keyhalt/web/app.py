@@ -15,16 +15,15 @@ from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
 from keyhalt.web.api import keys, me, sign_in, verify
 from keyhalt.web.forward_auth.assertions import JWKS_PATH, Signer
-from keyhalt.web.forward_auth.endpoint import ForwardAuth
+from keyhalt.web.forward_auth.endpoint import PREFIX, ForwardAuth
 from keyhalt.web.forward_auth.vouching import Voucher
 from keyhalt.web.front import Front
-from keyhalt.web.internal import Guarded, by_listener
+from keyhalt.web.internal import by_listener, guarded
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import datetime
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send, Verifier
     from keyhalt.client.operations import App, Operation
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
 
@@ -57,7 +57,7 @@ class WebParts:
     on_stop: Callable[[], None]
     trusted_proxies: Sequence[str]
     signer: Signer
-    now: Callable[[], datetime]
+    clock: Clock
     find_policy: Callable[[str], Awaitable[Policy | None]]
     internal_port: int | None = None
     """Where the internal listener listens, if there is one."""
@@ -85,20 +85,27 @@ def build(parts: WebParts) -> ASGIApp:
 
 def _internal(parts: WebParts, answers: Answers) -> ASGIApp:
     handler = verify.VerifyHandler(parts.verifier, parts.profile.catalogue)
-    voucher = Voucher(parts.signer, parts.verifier.realm, parts.now)
+    voucher = Voucher(parts.signer, parts.verifier.realm, parts.clock)
     forward_auth = ForwardAuth(parts.verifier, parts.find_policy, voucher)
     # Nothing that is asked here travels further than the request that it is about.
     verifying = Anonymous("POST", handler.answer, answers, insecure_http=True)
-    return Front(
+    front = Front(
         exact={
-            VERIFY_PATH: Guarded(verifying, parts.proxy_secret_digest, answers),
+            VERIFY_PATH: guarded(verifying, parts.proxy_secret_digest, answers),
             **_health(parts),
         },
         behind=_not_found(answers),
-        other=Guarded(forward_auth, parts.proxy_secret_digest, answers),
+        other=_not_found(answers),
         realm=parts.verifier.realm,
         on_stop=lambda: None,
     )
+    asked_by_proxies = guarded(forward_auth, parts.proxy_secret_digest, answers)
+
+    async def internal(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (asked_by_proxies if asked else front)(scope, receive, send)
+
+    return internal
 
 
 def _health(parts: WebParts) -> dict[str, ASGIApp]:

@@ -10,6 +10,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
+from keyhalt.client.credentials import request_id_of
 from keyhalt.client.questions import SECRET_HEADER
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import digest_of, same
@@ -23,24 +24,20 @@ if TYPE_CHECKING:
 _HEADER = SECRET_HEADER.lower().encode()
 
 
-class Guarded:
+def guarded(app: ASGIApp, secret_digest: bytes | None, answers: Answers) -> ASGIApp:
     """Asks for the listener's secret: in its header, or, for Traefik, as a Basic password."""
+    if secret_digest is None:
+        return app
 
-    def __init__(self, app: ASGIApp, secret_digest: bytes | None, answers: Answers) -> None:
-        self._app = app
-        self._digest = secret_digest
-        self._answers = answers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._holds(scope):
-            await self._app(scope, receive, send)
+    async def asking(scope: Scope, receive: Receive, send: Send) -> None:
+        if any(same(digest_of(each), secret_digest) for each in _offered(scope)):
+            await app(scope, receive, send)
             return
+        request_id_of(scope)
         detail = f"This listener asks for its secret in the header {SECRET_HEADER}."
-        await self._answers.send(scope, send, Refused(Fault.PROXY_SECRET, detail))
+        await answers.send(scope, send, Refused(Fault.PROXY_SECRET, detail))
 
-    def _holds(self, scope: Scope) -> bool:
-        digest = self._digest
-        return digest is None or any(same(digest_of(each), digest) for each in _offered(scope))
+    return asking
 
 
 def _offered(scope: Scope) -> Iterator[bytes]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keyhalt.client.credentials import read
+from keyhalt.core.decisions import Presented
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
@@ -22,94 +24,98 @@ class Dialect:
     """The header that has each fact; None: it stands in the asking request itself."""
 
     name: str
-    method: str | None
-    uri: str | None
-    host: str
-    scheme: str = "x-forwarded-proto"
-    address: str = "x-forwarded-for"
+    method: bytes | None
+    uri: bytes | None
+    host: bytes
     two_statuses: bool = False
     """Whether only 401 and 403 pass, so that another status travels in `Keyhalt-Status`."""
     removes: bool = False
     """Whether the answer names headers to take away from the request (Envoy)."""
 
 
-_FORWARDED = ("x-forwarded-method", "x-forwarded-uri", "x-forwarded-host")
+SCHEME = b"x-forwarded-proto"
+ADDRESS = b"x-forwarded-for"
+_FORWARDED = (b"x-forwarded-method", b"x-forwarded-uri", b"x-forwarded-host")
 DIALECTS: Mapping[str, Dialect] = {
     each.name: each
     for each in (
-        Dialect("nginx", "x-original-method", "x-original-uri", "x-forwarded-host",
+        Dialect("nginx", b"x-original-method", b"x-original-uri", b"x-forwarded-host",
                 two_statuses=True),
         Dialect("traefik", *_FORWARDED),
         Dialect("caddy", *_FORWARDED),
-        Dialect("envoy", None, None, "host", removes=True),
+        Dialect("envoy", None, None, b"host", removes=True),
         Dialect("generic", *_FORWARDED),
     )
 }  # fmt: skip
-_WHAT = {
-    "method": "the method of the client's request",
-    "uri": "the client's path and query",
-    "host": "the host that the client asked",
-    "scheme": "whether the client came over https",
-}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """The client's request, as its proxy tells it. `path` and `query` are as they were sent."""
 
     method: str
     path: str
-    query: bytes
     host: str
-    over_https: bool
-    source: str
+    presented: Presented
+
+    @property
+    def query(self) -> bytes:
+        return self.presented.query
+
+    @property
+    def source(self) -> str:
+        return self.presented.source
 
 
 def read_asked(dialect: Dialect, scope: Scope, rest: str) -> Asked | Refused:
     """`rest`: what follows the policy in the address, for a proxy that puts the path there."""
-    said = _Said(scope)
-    method = scope["method"] if dialect.method is None else said.one(dialect.method, "method")
-    uri = _with_query(rest, scope) if dialect.uri is None else said.one(dialect.uri, "uri")
-    host = said.one(dialect.host, "host")
-    scheme = said.one(dialect.scheme, "scheme")
-    if said.wrong:
-        lacks = "; ".join(said.wrong)
-        return Refused(Fault.PROXY_MISCONFIGURED, f"The proxy ({dialect.name}) must send {lacks}.")
-    path, _, query = uri.partition("?")
-    return Asked(
-        method=method,
-        path=path,
-        query=query.encode("latin-1"),
-        host=host,
-        over_https=scheme.lower() == "https",
-        source=said.last(dialect.address) or (scope.get("client") or ("",))[0],
+    said: dict[bytes, bytes] = {}
+    twice: set[bytes] = set()
+    for name, value in scope["headers"]:
+        if name in said:
+            twice.add(name)
+        said[name] = value
+    get = said.get
+    method = scope["method"] if dialect.method is None else get(dialect.method, b"").decode()
+    uri = rest if dialect.uri is None else get(dialect.uri, b"").decode("latin-1")
+    host, scheme = get(dialect.host), get(SCHEME)
+    if not (method and uri and host and scheme) or not twice.isdisjoint(_read_by(dialect)):
+        return _lacking(dialect, said, twice)
+    path, _, text = uri.partition("?")
+    query = text.encode("latin-1") if dialect.uri is not None else scope["query_string"]
+    # The last of the list: the only one that a client could not write itself.
+    source = get(ADDRESS, b"").rpartition(b",")[2].strip().decode("latin-1")[:64]
+    presented = read(
+        {
+            "headers": scope["headers"],
+            "scheme": "https" if scheme.lower() == b"https" else "http",
+            "query_string": query,
+            "client": (source, 0) if source else scope.get("client"),
+        }
     )
+    return Asked(method, path, host.decode("latin-1"), presented)
 
 
-class _Said:
-    """The headers of the asking request, each asked for once; notes what is wrong."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._values: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            self._values.setdefault(name, []).append(value)
-        self.wrong: list[str] = []
-
-    def one(self, header: str, what: str) -> str:
-        values = self._values.get(header.encode(), ())
-        if len(values) == 1 and values[0]:
-            return values[0].decode("latin-1")
-        how = "once, as its own and not the client's" if values else "which is missing"
-        self.wrong.append(f"{header.title()}, {_WHAT[what]}, {how}")
-        return ""
-
-    def last(self, header: str) -> str:
-        """The last of a list: the only one that a client could not write itself."""
-        values = self._values.get(header.encode())
-        text = b"" if not values else values[-1].rpartition(b",")[2].strip()
-        return text.decode("latin-1")[:64]
+def _read_by(dialect: Dialect) -> tuple[bytes, ...]:
+    named = (dialect.method, dialect.uri, dialect.host, SCHEME)
+    return tuple(each for each in named if each is not None)
 
 
-def _with_query(rest: str, scope: Scope) -> str:
-    query: bytes = scope.get("query_string", b"")
-    return f"{rest}?{query.decode('latin-1')}" if query else rest
+def _lacking(dialect: Dialect, said: Mapping[bytes, bytes], twice: set[bytes]) -> Refused:
+    """What the proxy must send, and does not, in the words of whoever sets it up."""
+    wanted = {
+        dialect.method: "the method of the client's request",
+        dialect.uri: "the client's path and query",
+        dialect.host: "the host that the client asked",
+        SCHEME: "whether the client came over https",
+    }
+    lacks = [
+        f"{name.decode().title()}, {what}, "
+        + ("once, as its own and not the client's" if name in twice else "which is missing")
+        for name, what in wanted.items()
+        if name is not None and (name in twice or not said.get(name))
+    ]
+    if not lacks:
+        lacks = ["the client's path after the policy"]
+    detail = f"The proxy ({dialect.name}) must send {'; '.join(lacks)}."
+    return Refused(Fault.PROXY_MISCONFIGURED, detail)

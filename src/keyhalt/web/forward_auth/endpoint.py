@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from keyhalt.client.credentials import origin_of, read, shown_path
+from keyhalt.client.credentials import origin_of, request_id_of, shown_path
 from keyhalt.client.problems import problem_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Denied, Presented, Reason, permit
@@ -24,60 +25,66 @@ if TYPE_CHECKING:
     from keyhalt.client.problems import Header, Problem
     from keyhalt.core.policies import Policy
     from keyhalt.core.principals import Principal
-    from keyhalt.web.forward_auth.vouching import Voucher
+    from keyhalt.web.forward_auth.vouching import Vouched, Voucher
 
 PREFIX = "/forward-auth/"
 STATUS, CODE = b"keyhalt-status", b"keyhalt-code"
 _PREFLIGHT = (b"origin", b"access-control-request-method")
-_REMOVED = (b"x-envoy-auth-headers-to-remove", b"eci-apikey")
-_REMOVED_TOKEN = (b"x-envoy-auth-headers-to-remove", b"eci-apikey,authorization")
+_OK = HTTPStatus.OK.value
+_log = logging.getLogger("keyhalt.web")
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardAuth:
-    """An ASGI app, for the internal listener only."""
+    """An ASGI app, for the internal listener only. Yes is the short way: it makes no request id."""
 
     verifier: Verifier
     find_policy: Callable[[str], Awaitable[Policy | None]]
     voucher: Voucher
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        dialect, policy_name, rest = _address(scope)
+        dialect, policy_name, rest = _address(scope["raw_path"])
+        try:
+            outcome = await self._answer(dialect, policy_name, rest, scope)
+        except StoreUnavailableError:
+            outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
+        except Exception:  # noqa: BLE001 - whatever it is, nothing passes
+            _log.exception("request %s failed", request_id_of(scope))
+            detail = "Something went wrong here. The request id finds it in the log."
+            outcome = Refused(Fault.INTERNAL_ERROR, detail)
+        if isinstance(outcome, list):
+            await send({"type": "http.response.start", "status": _OK, "headers": outcome})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._refuse(outcome, dialect, scope, send)
+
+    async def _answer(
+        self, dialect: Dialect | None, policy_name: str, rest: str, scope: Scope
+    ) -> list[Header] | Denied | Refused:
         if dialect is None:
             known = ", ".join(DIALECTS)
             detail = f"The address is {PREFIX}DIALECT/POLICY, with a dialect of {known}."
-            await self._refuse(Refused(Fault.PROXY_MISCONFIGURED, detail), None, scope, send)
-            return
+            return Refused(Fault.PROXY_MISCONFIGURED, detail)
         asked = read_asked(dialect, scope, rest)
         if isinstance(asked, Refused):
-            await self._refuse(asked, dialect, scope, send)
-            return
-        try:
-            policy = await self.find_policy(policy_name)
-        except StoreUnavailableError:
-            denied = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
-            await self._refuse(denied, dialect, scope, send)
-            return
+            return asked
+        policy = await self.find_policy(policy_name)
         if policy is None:
             detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
-            await self._refuse(Refused(Fault.PROXY_MISCONFIGURED, detail), dialect, scope, send)
-            return
+            return Refused(Fault.PROXY_MISCONFIGURED, detail)
         outcome = await self._decide(asked, policy, scope)
         if isinstance(outcome, Denied):
-            outcome = self.verifier.refused(outcome, _origin(scope, asked, policy))
-        if isinstance(outcome, Denied | Refused):
-            await self._refuse(outcome, dialect, scope, send)
-            return
-        await _allow(send, outcome, dialect)
+            return self.verifier.refused(outcome, _origin(scope, asked, policy))
+        if isinstance(outcome, Refused):
+            return outcome
+        return [*outcome.headers, outcome.removes] if dialect.removes else outcome.headers
 
     async def _decide(
         self, asked: Asked, policy: Policy, scope: Scope
-    ) -> tuple[Header, ...] | Denied | Refused:
+    ) -> Vouched | Denied | Refused:
         """The credential first: nobody without one learns what a policy names."""
-        presented = replace(
-            read(scope), over_https=asked.over_https, query=asked.query, source=asked.source
-        )
-        if policy.preflight and _is_preflight(asked, presented, scope):
+        presented = asked.presented
+        if policy.preflight and asked.method == "OPTIONS" and _is_preflight(presented, scope):
             return self.voucher.nobody(policy)
         principal = self.verifier.remembered(presented)
         if principal is None:
@@ -91,41 +98,34 @@ class ForwardAuth:
             return Refused(Fault.AMBIGUOUS_PATH, detail)
         rule = policy.rule_for(asked.method, segments)
         denied = _not_named(principal) if rule is None else permit(principal, rule.need)
-        return denied or self.voucher.headers(principal, policy, asked)
+        return denied or self.voucher.vouch(principal, policy, asked)
 
     async def _refuse(
         self, no: Denied | Refused, dialect: Dialect | None, scope: Scope, send: Send
     ) -> None:
-        origin = origin_of(scope)
-        problem = problem_of(no, realm=self.verifier.realm, request_id=origin.request_id)
+        request_id = request_id_of(scope)
+        more = ((b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"))
+        realm = self.verifier.realm
+        problem = problem_of(no, realm=realm, request_id=request_id, more=more)
         if dialect is not None and dialect.two_statuses:
             problem = _in_two_statuses(no, problem)
         await send_problem(send, problem)
 
 
-async def _allow(send: Send, identity: tuple[Header, ...], dialect: Dialect) -> None:
-    headers = [(b"content-length", b"0"), (b"cache-control", b"no-store"), *identity]
-    if dialect.removes:
-        by_key = dict(identity).get(b"keyhalt-key-id")
-        headers.append(_REMOVED if by_key else _REMOVED_TOKEN)
-    await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _address(scope: Scope) -> tuple[Dialect | None, str, str]:
+def _address(raw_path: bytes) -> tuple[Dialect | None, str, str]:
     """Dialect, policy, and what follows: undecoded, because that may be the client's path."""
-    raw = scope["raw_path"].decode("latin-1").removeprefix(PREFIX)
+    raw = raw_path.decode("latin-1").removeprefix(PREFIX)
     name, _, after = raw.partition("/")
     policy, slash, rest = after.partition("/")
     dialect = DIALECTS.get(name)
-    if dialect is None or not policy or (rest and dialect.uri is not None):
+    if dialect is None or not policy or (slash and dialect.uri is not None):
         return None, "", ""
     return dialect, policy, slash + rest
 
 
-def _is_preflight(asked: Asked, presented: Presented, scope: Scope) -> bool:
+def _is_preflight(presented: Presented, scope: Scope) -> bool:
     """WHATWG Fetch 4.8: asked by browsers before a request, always without a credential."""
-    if asked.method != "OPTIONS" or presented.keys or presented.authorizations:
+    if presented.keys or presented.authorizations:
         return False
     names = {name for name, _ in scope["headers"]}
     return all(name in names for name in _PREFLIGHT)
@@ -143,6 +143,7 @@ def _not_named(principal: Principal) -> Denied:
 
 
 def _origin(scope: Scope, asked: Asked, policy: Policy) -> Origin:
+    request_id_of(scope)
     operation = f"{policy.name}: {asked.method} {shown_path(asked.path)}"
     return replace(origin_of(scope), source=asked.source, operation=operation[:300])
 
