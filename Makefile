@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies demo test check fix bench fuzz requirements clean
+.PHONY: help setup proxies demo test check fix bench bench-front fuzz requirements clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A half-made environment is made again: each stamp is written last.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -62,6 +62,9 @@ fix: $(VENV)/.dev ## format, and mend what lint can
 
 bench: $(VENV)/.dev ## what a verification costs, beside what it is made of
 	@$(BIN)/python -m bench.verify $(ARGS)
+
+bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
+	@$(BIN)/python -m bench.in_front $(ARGS)
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)

@@ -159,7 +159,10 @@ def told(port: int, key: str) -> list[tuple[str, str]]:
     url = f"http://127.0.0.1:{port}{ROWS[ANSWER]}"
     request = urllib.request.Request(url, headers={**ASKING, "ECI-ApiKey": key})
     with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return [(n.lower(), v) for n, v in answer.getheaders() if n.lower() != "date"]
+        return [(n.lower(), v) for n, v in answer.getheaders() if n.lower() not in _SERVERS_OWN]
+
+
+_SERVERS_OWN = ("date", "connection")
 
 
 @contextmanager

@@ -203,7 +203,7 @@ PROBES: Sequence[Probe] = (
         "each status reaches the client",
         _statuses,
         {
-            "nginx": "error_page 401 403 500 = @denied;  with $upstream_http_keyhalt_status",
+            "nginx": "error_page ... = @denied;  with $upstream_http_keyhalt_status",
             "envoy": "status_on_error: {code: ServiceUnavailable}",
         },
     ),

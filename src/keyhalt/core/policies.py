@@ -53,10 +53,11 @@ class Rule:
         more = len(segments) - len(self.path)
         if more < 0 or (more > 0 and not self.rest):
             return False
-        return all(
-            fixed == segment if fixed is not None else bool(segment)
-            for fixed, segment in zip(self.path, segments, strict=False)
-        )
+        # Plain loops, here and below: this is asked for every request of somebody's API.
+        for fixed, segment in zip(self.path, segments, strict=False):
+            if fixed != segment and (fixed is not None or not segment):
+                return False
+        return True
 
     def hides(self, later: Rule) -> bool:
         """Whether nothing is left for `later`."""
@@ -88,7 +89,10 @@ class Policy:
     def rule_for(self, method: str, segments: Segments) -> Rule | None:
         """The first that matches. `segments` are folded already, if this policy folds."""
         method = "GET" if method == "HEAD" else method
-        return next((rule for rule in self.rules if rule.matches(method, segments)), None)
+        for rule in self.rules:
+            if rule.matches(method, segments):
+                return rule
+        return None
 
 
 def policy_from(

@@ -22,20 +22,26 @@ class FindPolicy:
 
     def __init__(self, *, rights: Rights, freshness: Freshness, profile: Profile) -> None:
         self._rights = rights
-        self._freshness = freshness
         self._profile = profile
         self._remembered: tuple[Tag | None, Mapping[str, Policy]] = (None, {})
+        self.tag = freshness.tag
+        """The state of the store of rights now, which `remembered` and `read` compare with."""
 
-    async def __call__(self, name: str) -> Policy | None:
-        """The newest version of a policy, as of now. May raise StoreUnavailableError."""
-        # The tag before the data: a change that falls between makes what is read die at once.
-        tag = self._freshness.tag()
-        known_tag, policies = self._remembered
-        if tag is None or (tag is not known_tag and tag != known_tag):
-            rows = await asyncio.to_thread(self._read)
-            policies = {row.name: policy_of(row, self._profile, policies) for row in rows}
-            self._remembered = (tag, policies)
-        return policies.get(name)
+    def remembered(self, tag: Tag | None) -> Mapping[str, Policy] | None:
+        """The policies in force, if they are known as of `tag`."""
+        known, policies = self._remembered
+        return policies if tag is not None and (tag is known or tag == known) else None
+
+    async def read(self, tag: Tag | None) -> Mapping[str, Policy]:
+        """Ask the store. `tag` was read before: a change between ends what is remembered here.
+
+        May raise StoreUnavailableError.
+        """
+        known = self._remembered[1]
+        rows = await asyncio.to_thread(self._read)
+        policies = {row.name: policy_of(row, self._profile, known) for row in rows}
+        self._remembered = (tag, policies)
+        return policies
 
     def _read(self) -> tuple[PolicyRow, ...]:
         with self._rights.look() as tx:

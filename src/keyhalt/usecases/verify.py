@@ -22,7 +22,7 @@ from keyhalt.core.decisions import (
     decide_token,
     examine,
 )
-from keyhalt.core.freshness import Entry, Memory
+from keyhalt.core.freshness import Entry, Memory, Seen
 from keyhalt.core.limits import Limiter, Rate, retry_after
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Claim
-    from keyhalt.core.freshness import Freshness
+    from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.keytext import KeyClaim
     from keyhalt.core.permissions import Catalogue, Need
     from keyhalt.core.principals import Principal
@@ -93,17 +93,19 @@ class Verify:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
         return self._catalogue.need(*name.split(".", 1))
 
-    def remembered(self, presented: Presented) -> Principal | None:
+    def remembered(self, presented: Presented, tag: Tag | None = None) -> Principal | None:
         """Whom the key acts as, if that is proved fresh; None says: ask the store.
 
         Only what passed checks 1 to 7 was remembered, and 1 and 2 are looked at again here, so a
-        hit is what asking would give. The tag is read after the request arrived.
+        hit is what asking would give. The tag is read after the request arrived; `tag` is one
+        that was, for who needs it for more than this.
         """
         keys = presented.keys
         if len(keys) != 1 or not (presented.over_https or self._here.insecure_http):
             return None
         try:
-            return self._recall(sha256(keys[0]).digest(), self._freshness, self._monotonic)
+            look = self._freshness if tag is None else Seen(tag, self._freshness)
+            return self._recall(sha256(keys[0]).digest(), look, self._monotonic)
         except StoreUnavailableError:
             return None
 

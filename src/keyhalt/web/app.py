@@ -23,24 +23,25 @@ from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send, Verifier
+    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
     from keyhalt.client.operations import App, Operation
-    from keyhalt.core.policies import Policy
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
+    from keyhalt.usecases.verify import Verify
 
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything the web application is made of. The composition root fills it in."""
 
-    verifier: Verifier
+    verifier: Verify
     issue: IssueKey
     delete_key: DeleteKey
     look_up: LookUp
@@ -58,7 +59,7 @@ class WebParts:
     trusted_proxies: Sequence[str]
     signer: Signer
     clock: Clock
-    find_policy: Callable[[str], Awaitable[Policy | None]]
+    find_policy: FindPolicy
     internal_port: int | None = None
     """Where the internal listener listens, if there is one."""
     proxy_secret_digest: bytes | None = None

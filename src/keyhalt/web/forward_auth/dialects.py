@@ -79,7 +79,8 @@ def read_asked(dialect: Dialect, scope: Scope, rest: str) -> Asked | Refused:
     method = scope["method"] if dialect.method is None else get(dialect.method, b"").decode()
     uri = rest if dialect.uri is None else get(dialect.uri, b"").decode("latin-1")
     host, scheme = get(dialect.host), get(SCHEME)
-    if not (method and uri and host and scheme) or not twice.isdisjoint(_read_by(dialect)):
+    wrong = twice and not twice.isdisjoint(_read_by(dialect))
+    if wrong or not (method and uri and host and scheme):
         return _lacking(dialect, said, twice)
     path, _, text = uri.partition("?")
     query = text.encode("latin-1") if dialect.uri is not None else scope["query_string"]

@@ -19,12 +19,13 @@ from keyhalt.web.answers import send_problem
 from keyhalt.web.forward_auth.dialects import DIALECTS, Asked, Dialect, read_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from keyhalt.client.middleware import Receive, Scope, Send, Verifier
+    from keyhalt.client.middleware import Receive, Scope, Send
     from keyhalt.client.problems import Header, Problem
+    from keyhalt.core.freshness import Tag
     from keyhalt.core.policies import Policy
     from keyhalt.core.principals import Principal
+    from keyhalt.usecases.find_policy import FindPolicy
+    from keyhalt.usecases.verify import Verify
     from keyhalt.web.forward_auth.vouching import Vouched, Voucher
 
 PREFIX = "/forward-auth/"
@@ -38,8 +39,8 @@ _log = logging.getLogger("keyhalt.web")
 class ForwardAuth:
     """An ASGI app, for the internal listener only. Yes is the short way: it makes no request id."""
 
-    verifier: Verifier
-    find_policy: Callable[[str], Awaitable[Policy | None]]
+    verifier: Verify
+    policies: FindPolicy
     voucher: Voucher
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -68,11 +69,17 @@ class ForwardAuth:
         asked = read_asked(dialect, scope, rest)
         if isinstance(asked, Refused):
             return asked
-        policy = await self.find_policy(policy_name)
+        # One look at the store's state is for both, policy and credential. It was made after the
+        # request arrived, and nothing is awaited between it and what it is compared with.
+        tag: Tag | None = self.policies.tag()
+        policies = self.policies.remembered(tag)
+        if policies is None:
+            policies, tag = await self.policies.read(tag), None
+        policy = policies.get(policy_name)
         if policy is None:
             detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
             return Refused(Fault.PROXY_MISCONFIGURED, detail)
-        outcome = await self._decide(asked, policy, scope)
+        outcome = await self._decide(asked, policy, tag, scope)
         if isinstance(outcome, Denied):
             return self.verifier.refused(outcome, _origin(scope, asked, policy))
         if isinstance(outcome, Refused):
@@ -80,13 +87,13 @@ class ForwardAuth:
         return [*outcome.headers, outcome.removes] if dialect.removes else outcome.headers
 
     async def _decide(
-        self, asked: Asked, policy: Policy, scope: Scope
+        self, asked: Asked, policy: Policy, tag: Tag | None, scope: Scope
     ) -> Vouched | Denied | Refused:
         """The credential first: nobody without one learns what a policy names."""
         presented = asked.presented
         if policy.preflight and asked.method == "OPTIONS" and _is_preflight(presented, scope):
             return self.voucher.nobody(policy)
-        principal = self.verifier.remembered(presented)
+        principal = self.verifier.remembered(presented, tag)
         if principal is None:
             decision = await self.verifier.verify(presented)
             if isinstance(decision, Denied):
