@@ -13,21 +13,22 @@ from keyhalt.core.secrets import digest_of
 from keyhalt.embed import Engine, EngineOptions, mac_keys_of, open_engine, set_up_of
 from keyhalt.storage.sqlite import open_file
 from keyhalt.storage.stores import SqliteStores
-from keyhalt.usecases.manage_users import UserDraft
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.usecases.people import UserDraft
+from keyhalt.usecases.rows import EnvironmentRow
 
 OPERATOR = Operator("bench")
 ORIGIN = Origin("", "bench", "bench")
 OWNERS = 1_000
 
 
-def make_engine(folder: Path, memory_entries: int) -> Engine:
-    """An environment with a datasource and a thousand owners."""
+def make_engine(folder: Path, memory_entries: int, owners: int = OWNERS) -> Engine:
+    """An environment with a datasource and this many owners."""
     profile = load_profile("energycap")
     options = EngineOptions(
         folder=folder,
         profile=profile,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         memory_entries=memory_entries,
         memory_bytes=1 << 40,
     )
@@ -41,14 +42,14 @@ def make_engine(folder: Path, memory_entries: int) -> Engine:
     datasource = engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     draft = UserDraft("owner0", "Owner", "", "Default", None, {"places": (1,), "costCenters": (2,)})
     engine.manage_users.create(OPERATOR, datasource.id, draft, ORIGIN)
-    _more_owners(engine)
+    _more_owners(engine, owners)
     return engine
 
 
-def _more_owners(engine: Engine) -> None:
+def _more_owners(engine: Engine, owners: int) -> None:
     connection = open_file(engine.stores.rights_path)
     connection.execute("BEGIN IMMEDIATE")
-    for number in range(1, OWNERS):
+    for number in range(1, owners):
         connection.execute(
             "INSERT INTO user (datasource_id, code, code_folded, full_name, email, active, role_id,"
             " sign_in_generation, created_at) SELECT datasource_id, 'owner' || ?1, 'owner' || ?1,"

@@ -25,7 +25,7 @@ from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.main import MainTools, application
 from keyhalt.storage.postgres import Database
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 OPERATOR = Operator("operator:test")
 ORIGIN = Origin(request_id="", source="test", operation="test")
@@ -147,8 +147,9 @@ class World:
             full_name=changes.get("full_name", code.title()),
             email=f"{code}@example.org",
             role=f"{code} only",
-            password=Secret(PASSWORD),
+            password=None if changes.get("service") else Secret(PASSWORD),
             topmosts={self.first_hierarchy: (top,)} if top else {},
+            service=changes.get("service", False),
         )
         user = self.engine.manage_users.create(OPERATOR, self.datasource_id, draft, ORIGIN)
         assert isinstance(user, UserFacts), user
@@ -250,22 +251,41 @@ def make_world(
 
     `changes`: further options of its engines.
     """
-    said: dict[str, Any] = {"data": folder, "profile": profile, "apps": ""}
-    if database is not None:
-        said |= {"database_url": database.url, "listen_url": database.listen_url or None}
     MainTools().init(
-        environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
+        environment=environment,
+        product=product,
+        acting=OPERATOR,
+        origin=ORIGIN,
+        **_said(folder, profile, database),
     )
+    world = open_world(folder, profile=profile, database=database, **changes)
+    datasource = world.engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
+    assert datasource.id == world.datasource_id
+    return world
+
+
+def open_world(
+    folder: Path, *, profile: str = str(ORDERS), database: Database | None = None, **changes: Any
+) -> World:
+    """What `make_world` made in this folder, or in the one that it is a copy of."""
     loaded = load_profile(profile)
     options = EngineOptions(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         database=database,
         **changes,
     )
     engine = open_engine(options)
     until(engine.ready)
-    datasource = engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
     orders = Orders(AppContext(profile=loaded, folder=folder))
-    return World(folder, engine, options, datasource.id, said, orders)
+    engine.trees.apps = (orders,)
+    return World(folder, engine, options, 1, _said(folder, profile, database), orders)
+
+
+def _said(folder: Path, profile: str, database: Database | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"data": folder, "profile": profile, "apps": ""}
+    if database is not None:
+        said |= {"database_url": database.url, "listen_url": database.listen_url or None}
+    return said

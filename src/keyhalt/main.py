@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +19,7 @@ from keyhalt.config import (
     load_profile,
     load_settings,
 )
+from keyhalt.core.marks import Mark
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import digest_of
 from keyhalt.embed import (
@@ -30,19 +31,23 @@ from keyhalt.embed import (
     stores_of,
 )
 from keyhalt.library import database_of, options_of
-from keyhalt.storage.stores import NotSetUpError
+from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import new_uuid, process_id
-from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
+from keyhalt.upkeep import Upkeep
+from keyhalt.usecases.ports import NotSetUpError, StoreUnavailableError
+from keyhalt.usecases.rows import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from keyhalt.client.middleware import ASGIApp
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
     from keyhalt.embed import EngineOptions
+    from keyhalt.proving.runs import Proof
     from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
@@ -96,11 +101,18 @@ class MainTools:
             made = set_up_of(stores, profile).environment(acting, new, origin)
             if isinstance(made, Refused):
                 raise Failure(made.detail, EXIT_CONFIG)
+            if made is new:
+                MarkFile(settings.mark_path).replace(Mark(new.cluster, 1))
             if settings.mac_keys is None:
                 mac_keys_of(stores, settings.mac_keys_path).first()
             return made
         finally:
             stores.close()
+
+    def proof(self, store: str) -> AbstractContextManager[Proof]:
+        from keyhalt.proving.runs import proof  # noqa: PLC0415 - for this command only
+
+        return proof(store)
 
     @contextmanager
     def mac_keys(self, **said: object) -> Iterator[ManageMacKeys]:
@@ -115,26 +127,23 @@ class MainTools:
         finally:
             stores.close()
 
-    def upgrade(self, **said: object) -> None:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        try:
-            stores.upgrade()
-        finally:
-            stores.close()
-
-    def schema_is_current(self, **said: object) -> bool:
-        with _setup_errors():
-            stores = _stores(_settings(said), create=False)
-        try:
-            return stores.current()
-        finally:
-            stores.close()
+    def upkeep(self, **said: object) -> Upkeep:
+        return Upkeep(_options(_settings(said)))
 
     def listen(self, host: str, port: int) -> socket.socket:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it
 
         return listen(host, port)
+
+    def contains(
+        self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
+    ) -> bool:
+        apps = load_apps(_settings(said))
+        try:
+            return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
+        finally:
+            for app in apps:
+                app.close()
 
     def load_sample(
         self,
@@ -234,6 +243,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
+    engine.trees.apps = apps
 
     given = settings.proxy_secret
     secret = None if given is None else given.get_secret_value().encode()
@@ -250,7 +260,10 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             delete_key=engine.delete_key,
             look_up=engine.look_up,
             sign_in=engine.sign_in,
+            exchange=engine.exchange,
+            people=engine,
             profile=engine.profile,
+            trees=engine.trees,
             apps=apps,
             checks={"rights": engine.ready},
             legacy=LegacyNotice(sunset=settings.sunset),
@@ -320,12 +333,9 @@ def _bury(settings: Settings) -> Callable[[int], None]:
 
     def bury(pid: int) -> None:
         stores = _stores(settings, create=False)
-        try:
+        # If it cannot be said, a change waits for the lease to end, once.
+        with closing(stores), suppress(StoreUnavailableError):
             stores.bury(process_id(os.environ[_SERVE_ID], pid))
-        except StoreUnavailableError:
-            pass  # A change waits for the lease to end, once.
-        finally:
-            stores.close()
 
     return bury
 

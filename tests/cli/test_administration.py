@@ -71,6 +71,56 @@ def test_roles_are_administered(keyhalt: Keyhalt) -> None:
     assert len(keyhalt("role", "list", "-o", "json").json) == 7
 
 
+def test_users_and_roles_are_edited(keyhalt: Keyhalt) -> None:
+    """Names, addresses and limits; hiding, showing and deleting roles."""
+    changed = keyhalt("user", "edit", "JSMITH", "--full-name", "Jo", "--max-approval", 50)
+    assert "In effect everywhere" in changed.err
+    shown = keyhalt("user", "show", "jsmith", "-o", "json").json
+    assert (shown["full_name"], shown["max_approval_amount"]) == ("Jo", 50)
+    assert keyhalt("user", "edit", "jsmith", "--code", "ADA").code == 6
+    assert keyhalt("user", "edit", "jsmith", "--max-approval", "lots").code == 2
+    assert keyhalt("user", "edit", "jsmith").code == 2
+    keyhalt("user", "edit", "jsmith", "--code", "jo", "--max-approval", "none")
+    assert keyhalt("user", "show", "jo", "-o", "json").json["max_approval_amount"] is None
+
+    assert keyhalt("role", "edit", "integration", "--name", "Programs").code == 0
+    assert keyhalt("role", "edit", "programs").code == 2
+    assert "give them another role" in keyhalt("role", "delete", "programs").err
+    assert "built-in" in keyhalt("role", "delete", "contact").err
+    assert keyhalt("role", "hide", "contact").code == 0
+    assert keyhalt("role", "show", "contact", "-o", "json").json["hidden"] is True
+    assert keyhalt("role", "unhide", "contact").code == 0
+    keyhalt("role", "create", "spare", "--grant", "meters.view")
+    assert "Deleted the role spare" in keyhalt("role", "delete", "spare").err
+    assert keyhalt("role", "show", "spare").code == 5
+
+
+def test_a_service_account_owns_keys_and_has_no_password(keyhalt: Keyhalt, password: Path) -> None:
+    """It is made so, shown so, and stays so."""
+    made = keyhalt("user", "create", "robot", "--service", "--role", "Integration", "-o", "json")
+    assert (made.json["service"], made.json["email"]) == (True, "")
+    refused = keyhalt("user", "set-password", "robot", "--password-file", password)
+    assert (refused.code, "never signs in" in refused.err) == (1, True)
+    assert keyhalt("key", "create", "--owner", "robot", "--name", "job", "-o", "key").code == 0
+    assert keyhalt("user", "create", "x", "--service", "--password-file", password).code == 2
+
+
+def test_groups_are_administered(keyhalt: Keyhalt) -> None:
+    """Create, add, remove, rename, delete; a wrong name gets a suggestion."""
+    made = keyhalt("group", "create", "Night shift", "--member", "JSMITH", "-o", "json")
+    assert made.json["members"] == 1
+    edit = keyhalt("group", "edit", "night shift", "--add", "ada", "--remove", "jsmith")
+    assert "members: 1." in edit.err
+    assert keyhalt("group", "show", "NIGHT SHIFT", "-o", "json").json["codes"] == ["ada"]
+    assert keyhalt("user", "show", "ada", "-o", "json").json["groups"] == ["Night shift"]
+    assert keyhalt("group", "create", "NIGHT shift").code == 6
+    missing = keyhalt("group", "show", "Night shirt")
+    assert (missing.code, "did you mean Night shift" in missing.err) == (5, True)
+    assert keyhalt("group", "edit", "night shift", "--name", "Day shift").code == 0
+    assert "Deleted the group Day shift" in keyhalt("group", "delete", "day shift").err
+    assert keyhalt("group", "list", "-o", "json").json == []
+
+
 def test_datasources_are_administered(keyhalt: Keyhalt, data: Path) -> None:
     """With two of them a command asks which; a deactivated one stops its keys."""
     value = create(keyhalt)

@@ -73,12 +73,14 @@ def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path:
     value = create(keyhalt)
     (tmp_path / "policy.toml").write_text('name = "orders"\ncase = "exact"\n')
     keyhalt("policy", "apply", tmp_path / "policy.toml")
+    keyhalt("group", "create", "Night shift", "--member", "jsmith")
     listed = {
         f"keyhalt {' '.join(words)}": keyhalt(*words, "-o", "json").json[0]
         for words in (
             ("key", "list"),
             ("user", "list"),
             ("role", "list"),
+            ("group", "list"),
             ("datasource", "list"),
             ("policy", "list"),
             ("audit", "list"),
@@ -90,7 +92,10 @@ def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path:
         assert set(row) == properties(SECTIONS[name]), name
         assert all(re.fullmatch(r"[a-z0-9_]+", each) for each in row), name
     user = keyhalt("user", "show", "jsmith", "-o", "json").json
-    assert set(user) - set(listed["keyhalt user list"]) == {"permissions"}
+    more = {"permissions", "groups", "max_approval_amount"}
+    assert set(user) - set(listed["keyhalt user list"]) == more
+    group = keyhalt("group", "show", "night shift", "-o", "json").json
+    assert set(group) - set(listed["keyhalt group list"]) == {"codes"}
     role = keyhalt("role", "show", "Default", "-o", "json").json
     assert set(role) - set(listed["keyhalt role list"]) == {"grants"}
     again = keyhalt("key", "create", "--owner", "jsmith", "--name", "x", "-o", "json").json

@@ -238,10 +238,10 @@ def test_a_foreign_text_without_a_row_is_malformed() -> None:
         imported(imported_mac=bytes(32)),
         imported(imported_mac=b""),
         imported(imported_mac=imported().imported_mac[:12]),
-        imported(imported_generation=None),
-        imported(imported_generation=9),
+        replace(imported(), generation=None),
+        replace(imported(), generation=9),
         imported(replace(GENERATION, key=bytes(32))),
-        imported(LOST, imported_generation=2),
+        replace(imported(LOST), generation=2),
     ],
 )
 def test_a_planted_or_moved_import_makes_no_key(row: KeyFacts) -> None:
@@ -362,7 +362,7 @@ def test_an_operation_that_needs_nothing_is_anybodys() -> None:
 
 
 def test_every_reason_that_these_checks_give_is_reached_here() -> None:
-    """The reasons of checks 1 to 8 are these nine; the other five are said elsewhere."""
+    """The reasons of checks 1 to 8 are these nine; the others are said elsewhere."""
     reached = {reason for reason, _ in (KEY_FAULTS | TOKEN_FAULTS).values()}
     for request in (presented(), in_url(KEY)):
         denied = examine(request, HERE, find)
@@ -372,9 +372,11 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
         "not_found",
         "not_in_policy",
         "invalid_sign_in",
+        "password_change_required",
+        "key_cannot_create_keys",
         "unavailable",
         "too_many_requests",
-        "password_change_required",
+        "beyond_own_rights",
     }
     assert {*reached} == {reason for reason in Reason if reason.value not in elsewhere}
 

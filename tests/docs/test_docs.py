@@ -135,6 +135,26 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shown["Login"]["password"] == PASSWORD
         login = http.post("/api/v3/login", json=shown["Login"]).json()
         assert shape(login) == shape(shown["LoginAnswer"])
+        tree = f"/api/keyhalt/v1/keys/{created['apiKeyId']}/tree"
+        assert shape(http.get(tree, headers=headers).json()) == [shape(shown["KeyOfTree"])]
+        ended = http.post(
+            "/api/keyhalt/v1/users/1/end-keys",
+            json=shown["EndKeys"],
+            headers={"Authorization": f"Bearer {login['token']}"},
+        ).json()
+        assert shape(ended) == shape(shown["KeysEnded"])
+        _, key = world.key(world.user("other", "settings.*"))
+        headers = {"ECI-ApiKey": key}
+        role = world.engine.look_up.role(world.datasource_id, "Clerk")
+        _, all_key = world.key(world.user("boss", "*"))
+        create = {**shown["UserCreate"], "userRoleId": role.id}
+        create["topmostProjectIds"] = create.pop("topmostPlaceIds")
+        boss = {"ECI-ApiKey": all_key}
+        user = http.post("/api/v202406/user", json=create, headers=boss).json()
+        assert set(user) - {"project"} == set(shown["User"]) - {"place"}
+        assert shape({**user, "place": 0}) == shape({**shown["User"], "place": 0, "project": 0}) | {
+            "project": shape(user["project"])
+        }
         environment = http.get("/api/v3/environment").json()
         assert shape(environment) == shape(shown["Environment"])
         project = http.get("/api/v3/me", headers=headers).json()["project"]
@@ -143,6 +163,13 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
             for name in shown["Topmost"]
         }
         assert set(project) == names
+        changed = http.post("/api/keyhalt/v1/password", json=shown["PasswordChange"])
+        assert changed.status_code == 200
+        address = "/api/keyhalt/v1/users/1/password"
+        reset = http.put(address, json=shown["PasswordReset"], headers=boss).json()
+        assert shape(reset) == shape(shown["PasswordResetAnswer"])
+        edited = http.put("/api/v3/me", json=shown["MeEdit"], headers=boss).json()
+        assert edited["preference"] == shown["MeEdit"]["preference"]
 
 
 def test_the_bodies_of_verify_are_those_that_are_served(world: World) -> None:
@@ -215,13 +242,20 @@ def test_every_dialect_is_in_the_guide() -> None:
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import keys, me
+    from keyhalt.web.api import exchange, groups, key_trees, keys, me, passwords, roles, users
 
     assert WebParts.__dataclass_fields__
-    needs = world.engine.profile.needs
+    profile = world.engine.profile
+    needs, nothing = profile.needs, None
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
-        *me.operations(me.MeHandlers(world.engine.profile, [], "", "")),
+        *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
+        *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),
+        *passwords.operations(passwords.PasswordHandlers(nothing), needs),  # type: ignore[arg-type]
+        *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]
+        *exchange.operations(exchange.ExchangeHandlers(nothing)),  # type: ignore[arg-type]
+        *roles.operations(roles.RoleHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
+        *groups.operations(groups.GroupHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
     ]
     text = text_of("wire.md")
     for row in rows:

@@ -14,12 +14,18 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.selectable import Select
 
+from keyhalt.core.filters import compile_filter
+from keyhalt.core.paging import Page
 from keyhalt.core.principals import Operator
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
-from keyhalt.usecases.ports import KeyRow, RightsTransaction
+from keyhalt.storage.user_lists import USER_FIELDS
+from keyhalt.usecases.people import UserDetails, UserEdit, UserQuery
+from keyhalt.usecases.ports import RightsTransaction
+from keyhalt.usecases.rows import KeyRow
 from tests.world import OPERATOR, ORIGIN, World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+FILTER = "userGroupID equals '2' and active equals 'true'"
 SCOPED = {
     table.name
     for metadata in (RIGHTS, USE, SIGN_INS)
@@ -27,16 +33,24 @@ SCOPED = {
     if "datasource_id" in table.c
 }
 # Written, not read, with the datasource among its values; read by operators over all of them.
-LOGS = {"audit_event", "audit_denial"}
+LOGS = {"audit_event", "audit_denial", "freeze"}
 
 
 @pytest.fixture
 def two(world: World) -> Iterator[tuple[World, int]]:
     """A second datasource that looks just like the first: same codes, names, roles."""
     other = world.engine.set_up.datasource(OPERATOR, "other", ORIGIN)
-    world.key(world.user("jsmith", "orders.view"), "theirs")
-    twin = replace(world, datasource_id=other.id)
-    twin.key(twin.user("jsmith", "orders.view"), "theirs")
+    for each in (world, replace(world, datasource_id=other.id)):
+        user = each.user("jsmith", "orders.view")
+        each.key(user, "theirs")
+        world.engine.manage_groups.create(
+            OPERATOR,
+            each.datasource_id,
+            name="team",
+            description="",
+            members=[user.user_id],
+            origin=ORIGIN,
+        )
     return world, other.id
 
 
@@ -73,6 +87,14 @@ def _use_everything(world: World, datasource_id: int) -> None:
         lambda: engine.look_up.user(datasource_id, "jsmith"),
         lambda: engine.look_up.roles(datasource_id),
         lambda: engine.look_up.role(datasource_id, "Owner"),
+        lambda: engine.manage_groups.edit(
+            OPERATOR, datasource_id, 2, name="t", description="", members=[2], origin=ORIGIN
+        ),
+        lambda: engine.manage_users.edit(
+            OPERATOR, datasource_id, 2, UserEdit(groups=(2,), details={"email": "x"}), ORIGIN
+        ),
+        lambda: engine.manage_groups.delete(OPERATOR, datasource_id, 2, ORIGIN),
+        lambda: engine.manage_roles.delete(OPERATOR, datasource_id, "Clerk", ORIGIN),
         lambda: engine.manage_users.set_active(
             OPERATOR, datasource_id, "jsmith", ORIGIN, active=True
         ),
@@ -88,7 +110,11 @@ def _use_everything(world: World, datasource_id: int) -> None:
         verb()
     with engine.rights.look() as tx:
         tx.users.sign_in_facts(datasource_id, "jsmith")
-        tx.users.active_with(datasource_id, 1)
+        tx.groups.page(datasource_id, None, Page(1, 10))
+        tx.groups.members(datasource_id, 2)
+        tx.users.page(datasource_id, UserQuery(page=Page(1, 10), order="systemUserRoleName"))
+        tx.users.page(datasource_id, UserQuery(where=compile_filter(FILTER, USER_FIELDS, now=AT)))
+        tx.users.any_person_with(datasource_id, 1, but_user=1)
 
 
 def _scoped_tables(clause: Any) -> set[str]:
@@ -136,16 +162,28 @@ def test_no_change_through_one_datasource_reaches_the_other(two: tuple[World, in
         tx.keys.set_text(other, 1, digest=b"0" * 32, last4="xxxx", generation=0)
         tx.users.set_active(other, 1, active=False)
         tx.users.set_password(other, 1, "hash", at=AT)
-        tx.roles.set_permissions(other, 3, 0)
+        tx.users.set_details(other, 1, UserDetails("taken", "Taken", ""))
+        tx.users.set_topmosts(other, 1, {})
+        tx.groups.edit(other, 1, name="taken", description="")
+        tx.groups.set_members(other, 1, ())
+        tx.groups.set_groups_of(other, 1, ())
+        tx.groups.delete(other, 1)
+        role = tx.roles.list(world.datasource_id)[-1]
+        tx.roles.delete(other, role.id)
+        tx.roles.edit(other, replace(role, permissions=0, name="taken"))
         after = _everything(tx, world.datasource_id), tx.users.get(world.datasource_id, 1)
     assert before == after
 
 
-def _everything(tx: RightsTransaction, datasource_id: int) -> list[tuple[str, int]]:
+def _everything(tx: RightsTransaction, datasource_id: int) -> list[tuple[Any, ...]]:
     keys = [("key", row.id) for row in tx.keys.list(datasource_id)]
     users = [("user", user.user_id) for user in tx.users.list(datasource_id)]
     roles = [("role", role.id) for role in tx.roles.list(datasource_id)]
-    return [*keys, *users, *roles]
+    groups = [
+        ("group", group.id, group.name, group.members)
+        for group in tx.groups.page(datasource_id, None, None)[0]
+    ]
+    return [*keys, *users, *roles, *groups]
 
 
 def test_the_wire_of_one_datasource_does_not_reach_the_other(two: tuple[World, int]) -> None:

@@ -12,27 +12,41 @@ import click
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.core.profiles import ProfileError
 from keyhalt.core.secrets import MacKeysError
-from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.ports import (
+    CopyError,
+    NotSetUpError,
+    StoreClosedError,
+    StoreUnavailableError,
+    UnfitStoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.cli.context import Tools
 
-# Name of the command to the module and attribute that has it; loaded when it is called.
+_CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
+
+# Name of the command to the modules that have it, loaded when it is called. The first has it as an
+# attribute, the others add to it.
 COMMANDS = {
-    "demo": ("demo", "demo"),
-    "serve": ("serving", "serve"),
-    "init": ("serving", "init"),
-    "db": ("serving", "db"),
-    "key": ("identify", "key"),
-    "user": ("user", "user"),
-    "role": ("role", "role"),
-    "datasource": ("datasource", "datasource"),
-    "policy": ("policy", "policy"),
-    "audit": ("audit", "audit"),
-    "doctor": ("doctor", "doctor"),
-    "mac-key": ("mac_key", "mac_key"),
+    "demo": ("demo",),
+    "serve": ("serving",),
+    "init": ("serving",),
+    "db": ("db",),
+    "key": ("key", "identify", "ending_keys"),
+    "user": ("user", "ending_keys"),
+    "role": ("role",),
+    "group": ("group",),
+    "datasource": ("datasource",),
+    "policy": ("policy",),
+    "audit": ("audit",),
+    "explain": ("explain",),
+    "freeze": ("freeze",),
+    "thaw": ("freeze",),
+    "doctor": ("doctor",),
+    "mac-key": ("mac_key",),
+    "prove": ("prove",),
 }
 
 
@@ -47,8 +61,8 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"keyhalt.cli.{module}"), name)
+        first, *_ = [importlib.import_module(f"keyhalt.cli.{name}") for name in COMMANDS[cmd_name]]
+        command: click.Command = getattr(first, cmd_name.replace("-", "_"))
         return command
 
 
@@ -75,8 +89,10 @@ def run(  # noqa: PLR0911 - one way to end per kind of mistake
         # Whoever read the output has seen enough. Nothing more can be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (MacKeysError, ProfileError) as error:
+    except _CONFIG as error:
         return _end(str(error), EXIT_CONFIG)
+    except CopyError as error:
+        return _end(str(error), EXIT_ERROR)
     except StoreUnavailableError as error:
         return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
     except UnicodeError:

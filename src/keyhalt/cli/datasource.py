@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from keyhalt.cli.context import (
+    EXIT_USAGE,
+    Failure,
     data_option,
     fail,
     find_datasource,
@@ -21,12 +23,12 @@ from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 
 @click.group()
 def datasource() -> None:
-    """Datasources: create, list, deactivate, activate."""
+    """Datasources: create, list, deactivate, activate, set-policy."""
 
 
 @datasource.command()
@@ -68,6 +70,33 @@ def activate(name: str, data: Path | None) -> None:
     _set_active(name, data, active=True)
 
 
+@datasource.command("set-policy")
+@click.argument("name")
+@click.option(
+    "--keys-create-keys", type=click.Choice(["allow", "deny"]), help="Whether a key may make keys."
+)
+@click.option("--password-length-min", type=int, metavar="N", help="8 to 64; 15 at first.")
+@data_option
+def set_policy(
+    name: str, keys_create_keys: str | None, password_length_min: int | None, data: Path | None
+) -> None:
+    """Say what the users of a datasource may do. What is not said stays."""
+    if keys_create_keys is None and password_length_min is None:
+        raise Failure("say --keys-create-keys or --password-length-min", EXIT_USAGE)
+    with tools().engine(data=data) as verbs:
+        row = find_datasource(verbs, name)
+        receipt = verbs.set_up.set_policy(
+            operator(),
+            row.name,
+            origin(),
+            password_length_min=password_length_min,
+            keys_create_keys=None if keys_create_keys is None else keys_create_keys == "allow",
+        )
+    if isinstance(receipt, Denied | Refused):
+        fail(receipt)
+    show_receipt(f"Set the policy of {row.name}", receipt)
+
+
 def _set_active(name: str, data: Path | None, *, active: bool) -> None:
     with tools().engine(data=data) as verbs:
         row = find_datasource(verbs, name)
@@ -83,4 +112,6 @@ def _row(row: DatasourceRow) -> dict[str, object]:
         "name": row.name,
         "active": row.active,
         "created_at": time_text(row.created_at),
+        "password_length_min": row.policy.password_length_min,
+        "keys_create_keys": "allow" if row.policy.keys_create_keys else "deny",
     }

@@ -24,17 +24,18 @@ from keyhalt.cli.context import (
     tools,
 )
 from keyhalt.cli.output import say
+from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
-from keyhalt.usecases.manage_users import UserDraft
+from keyhalt.usecases.people import UserDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
     Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -136,8 +137,13 @@ def _prepare(folder: Path, sizes: Mapping[str, int]) -> Ready:
         passwords = {}
         for person in people(verbs.profile.administrator_role):
             passwords[person.code] = password = _password()
-            verbs.manage_users.set_password(
-                operator(), datasource.id, person.code, Secret(password), origin()
+            verbs.reset_password(
+                operator(),
+                datasource_id=datasource.id,
+                user_id=find_user(verbs, datasource, person.code).user_id,
+                password=Secret(password),
+                must_change=False,
+                origin=origin(),
             )
         owner = verbs.look_up.user(datasource.id, "jsmith")
         assert owner is not None  # noqa: S101 - made by _fill
@@ -188,7 +194,7 @@ def _make_role(verbs: Verbs, datasource_id: int) -> None:
         grants=INTEGRATION_GRANTS,
         origin=origin(),
     )
-    if isinstance(role, Refused):
+    if isinstance(role, Denied | Refused):
         fail(role)
 
 

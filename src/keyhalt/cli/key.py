@@ -14,7 +14,6 @@ from keyhalt.cli.context import (
     EXIT_NOT_FOUND,
     EXIT_USAGE,
     Failure,
-    Verbs,
     datasource_option,
     fail,
     opened,
@@ -23,7 +22,7 @@ from keyhalt.cli.context import (
     output_option,
 )
 from keyhalt.cli.handing_over import new_file, undone
-from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
+from keyhalt.cli.output import say, show, show_one, time_text
 from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyhalt.usecases.issue import Issued
-    from keyhalt.usecases.ports import DatasourceRow, KeyRow
+    from keyhalt.usecases.rows import DatasourceRow, KeyRow
 
 COLUMNS = ("id", "name", "hint", "owner", "state", "made_with", "created_at")
 # More than any key; a file of the wrong kind is not read to its end.
 TEXT_MAX = 65_536
-_ID = click.IntRange(1, ID_MAX)
+KEY_ID = click.IntRange(1, ID_MAX)
 
 
 def _described(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +49,7 @@ def _described(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def key() -> None:
-    """Keys: make, list, show, delete, import, identify."""
+    """Keys: make, list, show, delete, import, identify; keys that keys made."""
 
 
 @key.command()
@@ -132,7 +131,7 @@ def list_keys(
 
 
 @key.command("show")
-@click.argument("key_id", type=_ID, metavar="ID")
+@click.argument("key_id", type=KEY_ID, metavar="ID")
 @output_option
 @datasource_option
 def show_key(key_id: int, output: str, data: Path | None, datasource: str | None) -> None:
@@ -144,31 +143,17 @@ def show_key(key_id: int, output: str, data: Path | None, datasource: str | None
     show_one(row_of(row, place), output)
 
 
-@key.command()
-@click.argument("key_id", type=_ID, metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@key.command("tree")
+@click.argument("key_id", type=KEY_ID, metavar="ID")
+@output_option
 @datasource_option
-def delete(key_id: int, yes: bool, data: Path | None, datasource: str | None) -> None:
-    """Delete a key, for ever. When this returns, no process accepts it."""
+def show_tree(key_id: int, output: str, data: Path | None, datasource: str | None) -> None:
+    """List a key with the keys that were made with it, and with those. Deleted ones too."""
     with opened(data, datasource) as (verbs, place):
-        if not yes:
-            _ask(verbs, place, key_id)
-        receipt = verbs.delete_key(
-            operator(), datasource_id=place.id, key_id=key_id, origin=origin()
-        )
-    if isinstance(receipt, Denied):
-        fail(receipt, missing=f"there is no key {key_id} in {place.name}")
-    show_receipt(f"Deleted key {key_id}", receipt)
-
-
-def _ask(verbs: Verbs, place: DatasourceRow, key_id: int) -> None:
-    if not sys.stdin.isatty():
-        raise Failure("say --yes to delete without being asked", EXIT_USAGE)
-    row = verbs.look_up.key(place.id, key_id)
-    if not isinstance(row, Denied):
-        question = f"Delete key {row.hint} {row.name!r} of {row.owner_code}, for ever?"
-        if not click.confirm(question, err=True):
-            raise Failure("nothing was deleted")
+        rows = verbs.look_up.key_tree(place.id, key_id)
+    if isinstance(rows, Denied):
+        fail(rows, missing=f"there is no key {key_id} in {place.name}")
+    show([row_of(row, place) for row in rows], output, columns=COLUMNS)
 
 
 @key.command("import")

@@ -29,7 +29,7 @@ from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:
     from keyhalt.core.policies import Policy
-    from keyhalt.usecases.ports import PolicyRow
+    from keyhalt.usecases.rows import PolicyRow
 
 COLUMNS = ("name", "version", "created_at", "made_by", "rules")
 file_argument = click.argument(

@@ -20,17 +20,18 @@ from keyhalt.cli.context import (
     origin,
     output_option,
 )
-from keyhalt.cli.output import show, show_one, show_receipt
+from keyhalt.cli.output import say, show, show_one, show_receipt
 from keyhalt.core.decisions import Denied
 from keyhalt.core.names import has_unseen
 from keyhalt.core.permissions import CatalogueError
 from keyhalt.core.refusals import Refused
+from keyhalt.usecases.people import RoleEdit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.usecases.ports import DatasourceRow, RoleRow
+    from keyhalt.usecases.rows import DatasourceRow, RoleRow
 
 COLUMNS = ("id", "name", "users", "read_only", "description")
 grant_option = click.option(
@@ -45,7 +46,7 @@ grant_option = click.option(
 
 @click.group()
 def role() -> None:
-    """Roles: create, list, show, set-grants."""
+    """Roles: create, list, show, edit, set-grants, hide, unhide, delete."""
 
 
 @role.command()
@@ -68,7 +69,7 @@ def create(
         made = verbs.manage_roles.create(
             operator(), place.id, name=name, description=description, grants=grants, origin=origin()
         )
-        if isinstance(made, Refused):
+        if isinstance(made, Denied | Refused):
             fail(made)
         show_one(_whole(verbs, made), output)
 
@@ -110,6 +111,64 @@ def set_grants(
     if isinstance(receipt, Denied | Refused):
         fail(receipt)
     show_receipt(f"Changed what {found.name} grants", receipt)
+
+
+@role.command()
+@click.argument("name")
+@click.option("--name", "new_name", help="Another name.")
+@click.option("--description")
+@datasource_option
+def edit(
+    name: str,
+    new_name: str | None,
+    description: str | None,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """Rename or describe a role. What it grants stays."""
+    if new_name is None and description is None:
+        raise Failure("say what to change: --name or --description", EXIT_USAGE)
+    _edit(name, RoleEdit(new_name, description), "Changed", data, datasource)
+
+
+@role.command()
+@click.argument("name")
+@datasource_option
+def hide(name: str, data: Path | None, datasource: str | None) -> None:
+    """Let only those who manage roles see and give a role. Who has it keeps it."""
+    _edit(name, RoleEdit(hidden=True), "Hid", data, datasource)
+
+
+@role.command()
+@click.argument("name")
+@datasource_option
+def unhide(name: str, data: Path | None, datasource: str | None) -> None:
+    """Let everybody who manages users see and give a role again."""
+    _edit(name, RoleEdit(hidden=False), "Showed", data, datasource)
+
+
+@role.command()
+@click.argument("name")
+@datasource_option
+def delete(name: str, data: Path | None, datasource: str | None) -> None:
+    """Delete a role that nobody has."""
+    with opened(data, datasource) as (verbs, place):
+        found = find_role(verbs, place, name)
+        done = verbs.manage_roles.delete(operator(), place.id, found.id, origin())
+    if isinstance(done, Denied | Refused):
+        fail(done)
+    say(f"Deleted the role {done.name}.")
+
+
+def _edit(
+    name: str, change: RoleEdit, what: str, data: Path | None, datasource: str | None
+) -> None:
+    with opened(data, datasource) as (verbs, place):
+        found = find_role(verbs, place, name)
+        done = verbs.manage_roles.edit(operator(), place.id, found.id, change, origin())
+    if isinstance(done, Denied | Refused):
+        fail(done)
+    show_receipt(f"{what} the role {done.role.name}", done.receipt)
 
 
 def find_role(verbs: Verbs, place: DatasourceRow, name: str) -> RoleRow:

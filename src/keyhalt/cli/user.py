@@ -20,27 +20,28 @@ from keyhalt.cli.context import (
     origin,
     output_option,
 )
-from keyhalt.cli.output import show, show_one, show_receipt
+from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
 from keyhalt.cli.role import find_role
 from keyhalt.cli.serving import read_password
 from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.names import has_unseen
 from keyhalt.core.refusals import Refused
-from keyhalt.usecases.manage_users import Changed, UserDraft
+from keyhalt.usecases.manage_users import Changed
+from keyhalt.usecases.people import UserDraft, UserEdit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
-COLUMNS = ("id", "code", "full_name", "role", "active", "topmosts")
+COLUMNS = ("id", "code", "full_name", "role", "active", "service", "topmosts")
 
 
 @click.group()
 def user() -> None:
-    """Users: create, list, show, deactivate, activate, set-role, set-topmost, set-password."""
+    """Users: create, list, show, edit, deactivate, activate, and what they have."""
 
 
 @user.command()
@@ -50,7 +51,8 @@ def user() -> None:
 @click.option("--email", default="")
 @click.option("--topmost", multiple=True, metavar="HIERARCHY=ID,ID", help="May be repeated.")
 @click.option("--password-file", type=click.File("r"), help="First line of a file, or - for stdin.")
-@click.option("--no-password", is_flag=True, help="A service account: it never signs in.")
+@click.option("--no-password", is_flag=True, help="A person who cannot sign in yet.")
+@click.option("--service", is_flag=True, help="A service account: it owns keys, never signs in.")
 @output_option
 @datasource_option
 def create(
@@ -61,18 +63,21 @@ def create(
     topmost: tuple[str, ...],
     password_file: TextIO | None,
     no_password: bool,
+    service: bool,
     output: str,
     data: Path | None,
     datasource: str | None,
 ) -> None:
     """Make a user."""
-    if no_password and password_file is not None:
-        raise Failure("say one of --password-file and --no-password", EXIT_USAGE)
+    if no_password + service + (password_file is not None) > 1:
+        raise Failure("say one of --password-file, --no-password and --service", EXIT_USAGE)
     with opened(data, datasource) as (verbs, place):
         topmosts = _topmosts(verbs, topmost)
         role_name = find_role(verbs, place, role or verbs.profile.default_role).name
-        password = None if no_password else read_password(password_file)
-        draft = UserDraft(code, full_name or code[:32], email, role_name, password, topmosts)
+        password = None if no_password or service else read_password(password_file)
+        draft = UserDraft(
+            code, full_name or code[:32], email, role_name, password, topmosts, service=service
+        )
         made = verbs.manage_users.create(operator(), place.id, draft, origin())
         if isinstance(made, Denied | Refused):
             fail(made)
@@ -98,7 +103,47 @@ def show_user(code: str, output: str, data: Path | None, datasource: str | None)
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
         names = list(verbs.profile.catalogue.names(found.permissions))
-    show_one({**_row(found), "permissions": names}, output)
+        row = verbs.look_up_users.user(place.id, found.user_id)
+    if isinstance(row, Denied):
+        fail(row)
+    more = {
+        "groups": [name for _, name in row.groups],
+        "max_approval_amount": row.details.max_approval_amount,
+        "permissions": names,
+    }
+    show_one({**_row(found), **more}, output)
+
+
+@user.command()
+@click.argument("code")
+@click.option("--code", "new_code", help="Another code to sign in with.")
+@click.option("--full-name")
+@click.option("--email")
+@click.option("--max-approval", metavar="DOLLARS", help="Whole dollars, or none for no limit.")
+@datasource_option
+def edit(
+    code: str,
+    new_code: str | None,
+    full_name: str | None,
+    email: str | None,
+    max_approval: str | None,
+    data: Path | None,
+    datasource: str | None,
+) -> None:
+    """Change what is said about a user. Their keys stay theirs."""
+    said = {"code": new_code, "full_name": full_name, "email": email}
+    details: dict[str, object] = {name: text for name, text in said.items() if text is not None}
+    if max_approval is not None:
+        if max_approval != "none" and not (max_approval.isascii() and max_approval.isdigit()):
+            raise Failure("say --max-approval in whole dollars, or none", EXIT_USAGE)
+        details["max_approval_amount"] = None if max_approval == "none" else int(max_approval)
+    if not details:
+        raise Failure("say what to change: see keyhalt user edit --help", EXIT_USAGE)
+    with opened(data, datasource) as (verbs, place):
+        found = find_user(verbs, place, code)
+        change = UserEdit(details=details)
+        changed = verbs.manage_users.edit(operator(), place.id, found.user_id, change, origin())
+    _tell(f"Changed {found.user_code}", changed)
 
 
 @user.command()
@@ -157,16 +202,35 @@ def set_topmost(
 @user.command("set-password")
 @click.argument("code")
 @click.option("--password-file", type=click.File("r"), help="First line of a file, or - for stdin.")
+@click.option("--must-change", is_flag=True, help="It is good for choosing another one only.")
 @datasource_option
 def set_password(
-    code: str, password_file: TextIO | None, data: Path | None, datasource: str | None
+    code: str,
+    password_file: TextIO | None,
+    must_change: bool,
+    data: Path | None,
+    datasource: str | None,
 ) -> None:
     """Set a password. Ends the user's tokens; keys are not touched."""
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
-        password = read_password(password_file)
-        changed = verbs.manage_users.set_password(operator(), place.id, code, password, origin())
-    _tell(f"Set the password of {found.user_code}", changed)
+        reset = verbs.reset_password(
+            operator(),
+            datasource_id=place.id,
+            user_id=found.user_id,
+            password=read_password(password_file),
+            must_change=must_change,
+            origin=origin(),
+        )
+    if isinstance(reset, Denied | Refused):
+        fail(reset)
+    show_receipt(f"Set the password of {found.user_code}", reset.receipt)
+    if reset.keys:
+        since = time_text(reset.since)
+        say(
+            f"{found.user_code} made {reset.keys} keys since the password of before. If somebody"
+            f" else knew it: keyhalt user end-keys {found.user_code} --made-since {since}"
+        )
 
 
 def _tell(what: str, changed: Changed | Denied | Refused) -> None:
@@ -210,6 +274,7 @@ def _row(facts: UserFacts) -> dict[str, object]:
         "email": facts.email,
         "role": facts.role_name,
         "active": facts.active,
+        "service": facts.service,
         "topmosts": [
             f"{hierarchy}={','.join(str(node) for node in nodes)}"
             for hierarchy, nodes in sorted(facts.topmosts.items())

@@ -57,7 +57,8 @@ Handler = "Callable[[Call], Reply | Denied | Refused]"
 class Operation:
     """One row: `GET /api/v3/meter/{meterId}` needs Meters (View).
 
-    Path parameters are integers, written `{name}`. `need` None: any authenticated caller.
+    Path parameters are integers, written `{name}`. `need` None: any authenticated caller; `instead`
+    is a permission that does as well.
     `also`: further paths of the same operation, such as its dated version. `body`: a pydantic
     model, or a type that pydantic can read, such as `list[Model]`.
     """
@@ -71,6 +72,7 @@ class Operation:
     also: tuple[str, ...] = ()
     deprecated_paths: Mapping[str, str] = field(default_factory=dict)
     """A replaced path to the version and operation that replaces it (`ECI-Deprecated`)."""
+    instead: Need | None = None
     hashes: bool = False
     """Its handler hashes a password: it waits its turn where sign-ins do (web/lane.py)."""
 

@@ -78,6 +78,16 @@ TABLE: dict[Reason | Fault, Kind] = {
     Reason.NOT_IN_POLICY: Kind(
         403, "Not in the policy", "The policy of this address does not name this method and path."
     ),
+    Reason.BEYOND_OWN_RIGHTS: Kind(
+        403,
+        "Beyond your own rights",
+        "Nobody gives, takes or changes what goes beyond their own rights: {need}.",
+    ),
+    Reason.KEY_CANNOT_CREATE_KEYS: Kind(
+        403,
+        "A key cannot create keys",
+        "In this datasource a key does not create keys. Sign in, and create it then.",
+    ),
     Reason.NOT_FOUND: Kind(404, "Not found", "There is no such thing here, for you."),
     Reason.TOO_MANY_REQUESTS: Kind(
         429, "Too many requests", "Too many tries from here. Wait, then try again."
@@ -129,7 +139,8 @@ def problem_of(
     if isinstance(no, Refused) and no.field is not None:
         document["field"] = no.field
     if isinstance(no, Denied) and no.need is not None:
-        document["permission"] = no.need
+        beyond = no.reason is Reason.BEYOND_OWN_RIGHTS
+        document["beyond" if beyond else "permission"] = no.need
     body = json.dumps(document, ensure_ascii=False).encode()
     headers = [
         (b"content-type", b"application/problem+json"),

@@ -29,7 +29,7 @@ from keyhalt.core.principals import Credential, CredentialKind, Principal, princ
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from keyhalt.core.principals import KeyFacts, TokenFacts
@@ -48,6 +48,8 @@ class Reason(enum.StrEnum):
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
     PERMISSION_DENIED = "permission_denied"
     NOT_IN_POLICY = "not_in_policy"
+    BEYOND_OWN_RIGHTS = "beyond_own_rights"
+    KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
     INVALID_SIGN_IN = "invalid_sign_in"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason
@@ -65,6 +67,7 @@ class Cause(enum.StrEnum):
     FORGED_KEY = "forged_key"
     UNKNOWN_KEY = "unknown_key"
     DELETED_KEY = "deleted_key"
+    FROZEN_KEY = "frozen_key"
     ROW_MISMATCH = "row_mismatch"
     OWNER_INACTIVE = "owner_inactive"
     DATASOURCE_INACTIVE = "datasource_inactive"
@@ -97,7 +100,7 @@ class Denied:
     reason: Reason
     cause: Cause = Cause.AS_SAID
     need: str | None = None
-    """The permission that was missing, as `meters.view`."""
+    """The permission that was missing, as `meters.view`; or what is beyond the caller's own."""
     retry_after_seconds: int | None = None
     user_id: int | None = None
     user_code: str = field(default="", compare=False)
@@ -245,15 +248,17 @@ def _fault_of_row(claim: KeyClaim | ForeignKey, facts: KeyFacts, here: Here) -> 
         text_says = (claim.key_id, claim.user_id, claim.datasource)
         if text_says != (facts.key_id, owner.user_id, owner.datasource):
             return Cause.ROW_MISMATCH
-    elif not _import_holds(facts, here.mac_keys()):
+    elif not import_holds(facts, here.mac_keys()):
         return Cause.ROW_MISMATCH
-    if facts.deleted:
-        return Cause.DELETED_KEY
-    if not owner.datasource_active:
-        return Cause.DATASOURCE_INACTIVE
-    if not owner.active:
-        return Cause.OWNER_INACTIVE
-    return None
+    return next((cause for cause, against in standing(facts) if against), None)
+
+
+def standing(facts: KeyFacts) -> Iterator[tuple[Cause, bool]]:
+    """What check 7 asks of any row, in order: each cause, and whether it speaks against the key."""
+    yield Cause.DELETED_KEY, facts.deleted
+    yield Cause.FROZEN_KEY, facts.frozen
+    yield Cause.DATASOURCE_INACTIVE, not facts.owner.datasource_active
+    yield Cause.OWNER_INACTIVE, not facts.owner.active
 
 
 def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes) -> bytes:
@@ -261,10 +266,9 @@ def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes)
     return b"import|%d|%d|%d|" % (key_id, user_id, datasource_id) + digest
 
 
-def _import_holds(facts: KeyFacts, mac_keys: MacKeys) -> bool:
-    if facts.imported_generation is None:
-        return False
-    generation = mac_keys.get(facts.imported_generation)
+def import_holds(facts: KeyFacts, mac_keys: MacKeys) -> bool:
+    """Whether a MAC key of ours vouches for an imported key's row, or is lost."""
+    generation = None if facts.generation is None else mac_keys.get(facts.generation)
     if generation is None:
         return False
     if generation.state is GenerationState.DIGEST_ONLY:
@@ -305,14 +309,16 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
     )
 
 
-def permit(principal: Principal, need: Need | None) -> Denied | None:
-    """Check 8: None when the owner has the permission, or none is asked for."""
+def permit(principal: Principal, need: Need | None, instead: Need | None = None) -> Denied | None:
+    """Check 8: None when the owner has the permission, or `instead`, or none is asked for."""
     # As `covers`, without its call: this runs for every request.
     if need is None or principal.permissions & need.bits == need.bits:
         return None
+    if instead is not None and principal.permissions & instead.bits == instead.bits:
+        return None
     return Denied(
         Reason.PERMISSION_DENIED,
-        need=str(need),
+        need=str(need) if instead is None else f"{need} or {instead}",
         user_id=principal.user_id,
         user_code=principal.user_code,
         datasource_id=principal.datasource_id,

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 LENGTH_MIN = 15
 LENGTH_MIN_LEAST = 8
-"""The lowest minimum that a datasource may set, and that of the strong rule."""
+"""The lowest minimum that a datasource may set."""
+LENGTH_MIN_MOST = 64
+"""The highest one: 64 characters must always be enough (NIST SP 800-63B-4)."""
 LENGTH_MAX = 128
-AGE_DAYS_MAX = 36_500
 
 
 @dataclass(frozen=True, slots=True)

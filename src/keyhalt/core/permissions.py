@@ -5,6 +5,8 @@
 3. A set covers a need when every bit of the need is in it.
 4. Topmosts: in each hierarchy, the nodes that a user sees from. Everything below them, nothing
    beside them; no topmost in a hierarchy means nothing of it.
+5. A power covers another when its permission set covers the other's and every topmost of the other
+   is, or lies below, a topmost of its own in that hierarchy. Nobody gives or takes beyond theirs.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 LEVELS = ("view", "create", "edit", "delete", "manage", "run")
 
@@ -113,3 +115,40 @@ def union(*sets: PermissionSet) -> PermissionSet:
 def covers(held: PermissionSet, needed: PermissionSet) -> bool:
     """Whether every bit of `needed` is in `held`: a partial order on sets."""
     return held & needed == needed
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What somebody may do, and the nodes of each hierarchy from which they see."""
+
+    permissions: PermissionSet
+    topmosts: Mapping[str, Collection[int]] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What one power has beyond another: permissions, and topmosts as (hierarchy, node)."""
+
+    permissions: PermissionSet
+    topmosts: tuple[tuple[str, int], ...]
+
+
+def excess(held: Power, wanted: Power, contains: Callable[[str, int, int], bool]) -> Excess | None:
+    """What of `wanted` is beyond `held`; None when `held` covers it.
+
+    `contains(hierarchy, ancestor, node)`: whether a node is the ancestor or lies below it.
+    """
+    permissions = PermissionSet(wanted.permissions & ~held.permissions)
+    topmosts = tuple(
+        (hierarchy, node)
+        for hierarchy, nodes in wanted.topmosts.items()
+        for node in nodes
+        if not _under(held.topmosts.get(hierarchy, ()), node, hierarchy, contains)
+    )
+    return Excess(permissions, topmosts) if permissions or topmosts else None
+
+
+def _under(
+    tops: Collection[int], node: int, hierarchy: str, contains: Callable[[str, int, int], bool]
+) -> bool:
+    return node in tops or any(contains(hierarchy, top, node) for top in tops)

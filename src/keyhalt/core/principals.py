@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from keyhalt.core.permissions import Power
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -48,6 +50,12 @@ class UserFacts:
     active: bool
     datasource_active: bool
     sign_in_generation: int
+    service: bool = False
+    """A service account: it owns keys and never signs in."""
+
+    @property
+    def power(self) -> Power:
+        return Power(self.permissions, self.topmosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +66,11 @@ class KeyFacts:
     digest: bytes
     deleted: bool
     owner: UserFacts
-    imported_generation: int | None = None
-    """For an imported key: the generation of its row's MAC (docs/key-text.md, "Imported keys")."""
+    generation: int | None = None
+    """Of the MAC key that its text was made with; for an imported key, its row's MAC."""
     imported_mac: bytes = b""
+    """Over the row of a key that was imported (docs/key-text.md, "Imported keys"); empty: ours."""
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
 from keyhalt.core.names import fold
 from keyhalt.storage.schema import auth_epoch, datasource, environment
-from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +54,19 @@ class SqlDatasources:
         query = select(datasource).order_by(datasource.c.id)
         return [_datasource_row(row) for row in self._connection.execute(query)]
 
+    def policy(self, datasource_id: int) -> Policy:
+        query = select(datasource).where(datasource.c.id == datasource_id)
+        return _datasource_row(self._connection.execute(query).one()).policy
+
+    def set_policy(self, datasource_id: int, policy: Policy) -> None:
+        row = update(datasource).where(datasource.c.id == datasource_id)
+        self._connection.execute(row.values(asdict(policy)))
+
     def set_active(self, datasource_id: int, *, active: bool) -> None:
         row = datasource.c.id == datasource_id
         self._connection.execute(update(datasource).where(row).values(active=active))
 
 
 def _datasource_row(row: Any) -> DatasourceRow:  # noqa: ANN401 - a row of `datasource`
-    return DatasourceRow(row.id, row.name, row.active, row.created_at)
+    policy = Policy(row.password_length_min, row.keys_create_keys)
+    return DatasourceRow(row.id, row.name, row.active, row.created_at, policy)

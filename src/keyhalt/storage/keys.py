@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from keyhalt.core.filters import Condition, Field, FieldType
-from keyhalt.storage.rows import KEY_ROW, key_row
+from keyhalt.core.principals import CredentialKind
+from keyhalt.storage.rows import (
+    KEY_COLUMNS,
+    KEY_ROW,
+    USER_COLUMNS,
+    key_facts,
+    key_from,
+    key_row,
+)
 from keyhalt.storage.schema import Utc, api_key
 
 if TYPE_CHECKING:
@@ -16,7 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from keyhalt.usecases.ports import KeyRow, NewKey
+    from keyhalt.core.principals import KeyFacts
+    from keyhalt.usecases.rows import KeyRow, NewKey
 
 # The wire's names of what a list of keys can be filtered by (docs/wire.md).
 KEY_FIELDS = {
@@ -25,6 +34,9 @@ KEY_FIELDS = {
     "systemUserCode": Field(FieldType.STRING, "owner.code"),
     "systemUserID": Field(FieldType.INTEGER, "owner.id"),
 }
+
+
+_FACTS = select(*KEY_COLUMNS, *USER_COLUMNS).select_from(key_from())
 
 
 class SqlKeys:
@@ -74,6 +86,10 @@ class SqlKeys:
         row = self._connection.execute(KEY_ROW.where(_one(datasource_id, key_id))).one_or_none()
         return None if row is None else key_row(row)
 
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        row = self._connection.execute(_FACTS.where(_one(datasource_id, key_id))).one_or_none()
+        return None if row is None else key_facts(row)
+
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]:
         query = KEY_ROW.where(api_key.c.datasource_id == datasource_id)
         if where is not None:
@@ -93,6 +109,25 @@ class SqlKeys:
         row = _one(datasource_id, key_id) & api_key.c.deleted_at.is_(None)
         values = {"deleted_at": at, "deleted_epoch": epoch}
         return bool(self._connection.execute(update(api_key).where(row).values(values)).rowcount)
+
+    def tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow]:
+        return self._trees(datasource_id, api_key.c.id == key_id)
+
+    def made_since(
+        self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
+    ) -> Sequence[KeyRow]:
+        by_user = or_(api_key.c.owner_id == user_id, api_key.c.made_by == user_code)
+        return self._trees(datasource_id, and_(api_key.c.created_at >= since, by_user))
+
+    def _trees(self, datasource_id: int, roots: ColumnElement[bool]) -> Sequence[KeyRow]:
+        own = api_key.c.datasource_id == datasource_id
+        found = select(api_key.c.id).where(own, roots).cte("found", recursive=True)
+        made_with_found = (api_key.c.made_with_kind == CredentialKind.KEY.value) & (
+            api_key.c.made_with_id == found.c.id
+        )
+        found = found.union(select(api_key.c.id).join(found, made_with_found).where(own))
+        query = KEY_ROW.where(own, api_key.c.id.in_(select(found.c.id)))
+        return [key_row(row) for row in self._connection.execute(query)]
 
     def by_generation(self) -> Mapping[int, int]:
         living = api_key.c.deleted_at.is_(None) & api_key.c.generation.is_not(None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 
 from keyhalt.storage.schema import policy
-from keyhalt.usecases.ports import PolicyRow
+from keyhalt.usecases.rows import PolicyRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,16 +5,32 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, String, cast, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from keyhalt.core.permissions import PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, KeyFacts, TokenFacts, UserFacts
-from keyhalt.storage.schema import api_key, datasource, role, user, user_topmost
-from keyhalt.usecases.ports import KeyRow
+from keyhalt.storage.schema import api_key, datasource, freeze, role, user, user_topmost
+from keyhalt.usecases.rows import KeyRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection, Table
+
+# Fewer than any database takes as parameters of one statement.
+IDS_MAX = 1_000
+PERSON, SERVICE = "person", "service"
 owner = user.alias("owner")
 
 _topmosts = (
@@ -46,6 +62,7 @@ USER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     owner.c.active,
     datasource.c.active.label("datasource_active"),
     owner.c.sign_in_generation,
+    owner.c.kind,
 )
 
 
@@ -82,6 +99,7 @@ def user_facts(row: Sequence[Any]) -> UserFacts:
         active=bool(row[10]),
         datasource_active=bool(row[11]),
         sign_in_generation=row[12],
+        service=row[13] == SERVICE,
     )
 
 
@@ -93,6 +111,28 @@ def _topmosts_of(text: str | None) -> Mapping[str, tuple[int, ...]]:
     return {hierarchy: tuple(sorted(ids)) for hierarchy, ids in nodes.items()}
 
 
+def missing_of(
+    connection: Connection, table: Table, datasource_id: int, ids: Sequence[int]
+) -> Sequence[int]:
+    """Those of `ids` that this table has not for the datasource, in their order."""
+    there: set[int] = set()
+    for start in range(0, len(ids), IDS_MAX):
+        some = table.c.id.in_(ids[start : start + IDS_MAX])
+        query = select(table.c.id).where(table.c.datasource_id == datasource_id, some)
+        there.update(connection.execute(query).scalars())
+    return [each for each in ids if each not in there]
+
+
+def frozen_by() -> ColumnElement[bool]:
+    """Whether a row of `freeze` takes a row of `api_key` in."""
+    return and_(
+        freeze.c.thawed_at.is_(None),
+        or_(freeze.c.datasource_id.is_(None), freeze.c.datasource_id == api_key.c.datasource_id),
+        or_(freeze.c.generation.is_(None), freeze.c.generation == api_key.c.generation),
+        api_key.c.created_at < freeze.c.issued_before,
+    )
+
+
 # The order is that of `key_facts`, before USER_COLUMNS.
 KEY_COLUMNS: tuple[ColumnElement[Any], ...] = (
     api_key.c.id,
@@ -100,6 +140,7 @@ KEY_COLUMNS: tuple[ColumnElement[Any], ...] = (
     api_key.c.deleted_epoch,
     api_key.c.generation,
     api_key.c.imported_mac,
+    exists(select(freeze.c.id).where(frozen_by()).correlate(api_key)).label("frozen"),
 )
 
 
@@ -109,8 +150,9 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         key_id=row[0],
         digest=bytes(row[1] or b""),
         deleted=row[2] is not None,
-        imported_generation=row[3] if row[4] is not None else None,
+        generation=row[3],
         imported_mac=bytes(row[4] or b""),
+        frozen=bool(row[5]),
         owner=user_facts(row[len(KEY_COLUMNS) :]),
     )
 

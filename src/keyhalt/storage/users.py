@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, insert, select, update
@@ -9,9 +10,18 @@ from sqlalchemy import and_, delete, insert, select, update
 from keyhalt.core.names import fold
 from keyhalt.core.passwords import PasswordAge, PasswordPolicy
 from keyhalt.core.permissions import PermissionSet, covers
-from keyhalt.storage.rows import USER_COLUMNS, owner, user_facts, user_from
-from keyhalt.storage.schema import datasource, user, user_topmost
-from keyhalt.usecases.ports import SignInFacts
+from keyhalt.storage import user_lists
+from keyhalt.storage.rows import (
+    PERSON,
+    SERVICE,
+    USER_COLUMNS,
+    missing_of,
+    owner,
+    user_facts,
+    user_from,
+)
+from keyhalt.storage.schema import datasource, role, user, user_topmost
+from keyhalt.usecases.rows import SignInFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import NewUser
+    from keyhalt.usecases.people import UserDetails, UserQuery, UserRow
+    from keyhalt.usecases.rows import NewUser
 
 _USER = select(*USER_COLUMNS).select_from(user_from()).order_by(owner.c.id)
 _SIGN_IN = _USER.add_columns(
@@ -41,15 +52,14 @@ class SqlUsers:
     def add(self, datasource_id: int, new: NewUser) -> int:
         row = insert(user).values(
             datasource_id=datasource_id,
-            code=new.code,
-            code_folded=fold(new.code),
-            full_name=new.full_name,
-            email=new.email,
+            **_details_values(new.details),
             active=new.active,
             role_id=new.role_id,
             password_hash=new.password_hash,
+            password_changed_at=None if new.password_hash is None else new.created_at,
             sign_in_generation=1,
             created_at=new.created_at,
+            kind=SERVICE if new.service else PERSON,
         )
         user_id = int(self._connection.execute(row.returning(user.c.id)).scalar_one())
         self._add_topmosts(datasource_id, user_id, new.topmosts)
@@ -86,7 +96,7 @@ class SqlUsers:
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,
@@ -107,12 +117,54 @@ class SqlUsers:
         self._connection.execute(delete(user_topmost).where(old))
         self._add_topmosts(datasource_id, user_id, topmosts)
 
-    def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
-        return [
-            each.user_id
-            for each in self.list(datasource_id)
-            if each.active and covers(each.permissions, permissions)
+    def row(self, datasource_id: int, user_id: int) -> UserRow | None:
+        return user_lists.row(self._connection, datasource_id, user_id)
+
+    def page(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
+        return user_lists.page(self._connection, datasource_id, query)
+
+    def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
+        return missing_of(self._connection, user, datasource_id, user_ids)
+
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        row = and_(user.c.datasource_id == datasource_id, user.c.id == user_id)
+        found = self._connection.execute(select(user.c.preference).where(row)).scalar_one_or_none()
+        return None if found is None else dict(found)
+
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None:
+        self._update(datasource_id, user_id, {"preference": dict(preference)})
+
+    def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
+        self._update(datasource_id, user_id, _details_values(details))
+
+    def any_person_with(
+        self,
+        datasource_id: int,
+        permissions: PermissionSet,
+        *,
+        but_user: int | None = None,
+        but_role: int | None = None,
+    ) -> bool:
+        roles = select(role.c.id, role.c.permissions).where(role.c.datasource_id == datasource_id)
+        ids = [
+            row.id
+            for row in self._connection.execute(roles)
+            if row.id != but_role and covers(row.permissions, permissions)
         ]
+        person = (
+            select(user.c.id)
+            .where(
+                user.c.datasource_id == datasource_id,
+                user.c.role_id.in_(ids),
+                user.c.active,
+                user.c.kind == PERSON,
+                user.c.id != (but_user or 0),
+            )
+            .limit(1)
+        )
+        return self._connection.execute(person).first() is not None
 
     def _one_where(self, datasource_id: int, which: ColumnElement[bool]) -> UserFacts | None:
         query = _USER.where(owner.c.datasource_id == datasource_id, which)
@@ -138,6 +190,10 @@ class SqlUsers:
         ]
         if rows:
             self._connection.execute(insert(user_topmost), rows)
+
+
+def _details_values(details: UserDetails) -> dict[str, object]:
+    return {**asdict(details), "code_folded": fold(details.code)}
 
 
 def _sign_in_facts(row: Any) -> SignInFacts:  # noqa: ANN401 - a row of _SIGN_IN

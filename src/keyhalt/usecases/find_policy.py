@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.profiles import Profile
-    from keyhalt.usecases.ports import PolicyRow, Rights
+    from keyhalt.usecases.ports import Rights
+    from keyhalt.usecases.rows import PolicyRow
 
 
 class FindPolicy:

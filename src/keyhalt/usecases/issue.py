@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core import keytext
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Here, Reason, import_message
 from keyhalt.core.keytext import RANDOM_BYTES, Malformed
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.principals import Acting, Credential, CredentialKind, Operator
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import digest_of
 from keyhalt.usecases.acting import check_again
-from keyhalt.usecases.ports import DuplicateError, NewKey
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import NewKey
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import Clock, KeyRow, Randomness, Rights, RightsTransaction
+    from keyhalt.usecases.covering import Covering
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Randomness,
+        Rights,
+        RightsTransaction,
+    )
+    from keyhalt.usecases.rows import KeyRow
 
 NAME_MAX = 60
 DESCRIPTION_MAX = 4_000
@@ -55,11 +65,21 @@ class IssueKey:
     """The verbs that write a key's row, other than ending it."""
 
     def __init__(
-        self, *, rights: Rights, here: Here, needs: Needs, clock: Clock, randomness: Randomness
+        self,
+        *,
+        rights: Rights,
+        here: Here,
+        needs: Needs,
+        barrier: Barrier,
+        covering: Covering,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._rights = rights
         self._here = here
         self._needs = needs
+        self._barrier = barrier
+        self._covering = covering
         self._clock = clock
         self._randomness = randomness
 
@@ -73,7 +93,7 @@ class IssueKey:
         description: str,
         origin: Origin,
     ) -> Issued | Denied | Refused:
-        """Make a key of `owner_id`. On the wire the owner is always the caller.
+        """Make a key of `owner_id`: of the caller, or of a service account that the caller covers.
 
         The row and its text are one transaction: killed at any point, there is no key or a whole
         one. It raises no epoch: nothing is remembered of a key that was not there.
@@ -81,10 +101,9 @@ class IssueKey:
         refused = fault_of_key(name, description)
         if refused is not None:
             return refused
-        if not isinstance(acting, Operator) and acting.user_id != owner_id:
-            return Denied(Reason.NOT_FOUND)
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_keys)
+            no = check_again(tx, acting, self._needs.manage_keys) or _key_of_key(tx, acting)
+            no = no or self._in_anothers_name(tx, acting, datasource_id, owner_id)
             key_id = no or self._add(tx, acting, datasource_id, owner_id, name, description)
             if not isinstance(key_id, int):
                 return key_id
@@ -138,10 +157,14 @@ class IssueKey:
                 )
                 row = tx.keys.get(datasource_id, key_id)
                 assert row is not None  # noqa: S101 - this transaction wrote it
-                tx.record(self._event(Event.KEY_IMPORT, acting, row, origin))
-                return row
+                # Verifiers remember that nothing was imported.
+                epoch = tx.raise_epoch(subject(Kind.KEY, key_id))
+                event = self._event(Event.KEY_IMPORT, acting, row, origin)
+                tx.record(replace(event, epoch=epoch))
         except DuplicateError:
             return Refused(Fault.CONFLICT, "This key was imported before.", "text")
+        self._barrier.wait(epoch)
+        return row
 
     def edit(
         self,
@@ -169,6 +192,22 @@ class IssueKey:
             assert row is not None  # noqa: S101 - this transaction wrote it
             tx.record(self._event(Event.KEY_EDIT, acting, row, origin))
             return row
+
+    def _in_anothers_name(
+        self, tx: RightsTransaction, acting: Acting, datasource_id: int, owner_id: int
+    ) -> Denied | None:
+        """Nobody makes a key of another person; of a service account, who manages and covers it."""
+        if isinstance(acting, Operator) or acting.user_id == owner_id:
+            return None
+        no = check_again(tx, acting, self._needs.manage_users)
+        owner = no or tx.users.get(datasource_id, owner_id)
+        if owner is None or isinstance(owner, Denied):
+            return owner or Denied(Reason.NOT_FOUND)
+        if not owner.service:
+            return Denied(
+                Reason.BEYOND_OWN_RIGHTS, need=f"a key in the name of user {owner_id}, a person"
+            )
+        return self._covering.refuse(tx, acting, owner.power)
 
     def _add(
         self,
@@ -231,3 +270,12 @@ class IssueKey:
             object_id=row.id,
             details={"name": row.name, "hint": row.hint, "owner": row.owner_code},
         )
+
+
+def _key_of_key(tx: RightsTransaction, acting: Acting) -> Denied | None:
+    """Whether a key would make a key where the datasource does not let it."""
+    if isinstance(acting, Operator) or acting.credential.kind is not CredentialKind.KEY:
+        return None
+    if tx.datasources.policy(acting.datasource_id).keys_create_keys:
+        return None
+    return Denied(Reason.KEY_CANNOT_CREATE_KEYS)

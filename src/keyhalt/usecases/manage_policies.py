@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.policies import Policy, PolicyError, policy_from
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import PolicyRow
+from keyhalt.usecases.rows import PolicyRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,45 +1,36 @@
-"""The operator's verbs about users. Everything a key inherits is changed here.
+"""Make users and change them. Everything a key inherits is given and taken here.
 
-On the wire these come with the rules against escalation; the operator, who owns the store's
-files, needs none.
+Who may do what to whom stands in `user_rules`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.names import fault_of, has_unseen
+from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import DuplicateError, NewUser
+from keyhalt.usecases.new_passwords import refuse_password
+from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import NewUser
+from keyhalt.usecases.user_rules import Plan, UserRules, user_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from keyhalt.core.principals import Operator, UserFacts
-    from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import Barrier, Clock, Passwords, Receipt, Rights, RightsTransaction
-
-CODE_MAX = 65
-FULL_NAME_MAX = 32
-EMAIL_MAX = 128
-PASSWORD_MIN = 15
-PASSWORD_MAX = 128
-
-
-@dataclass(frozen=True, slots=True)
-class UserDraft:
-    """A user to be made. `password` None: cannot sign in, as a service account."""
-
-    code: str
-    full_name: str
-    email: str
-    role: str
-    password: Secret | None
-    topmosts: Mapping[str, tuple[int, ...]]
+    from keyhalt.core.principals import Acting, UserFacts
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Passwords,
+        Receipt,
+        Rights,
+        RightsTransaction,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,146 +41,144 @@ class Changed:
     receipt: Receipt
 
 
-def fault_of_password(password: Secret) -> Refused | None:
-    """NIST SP 800-63B-4: length is what counts; no rules about characters."""
-    length = len(password.reveal())
-    if PASSWORD_MIN <= length <= PASSWORD_MAX and not has_unseen(password.reveal()):
-        return None
-    detail = (
-        f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters and no control characters;"
-        " several words are a good one."
-    )
-    return Refused(Fault.INVALID_BODY, detail, "password")
-
-
 class ManageUsers:
     """Each verb is one transaction that raises the epoch, then waits until it counts."""
 
     def __init__(
-        self, *, rights: Rights, passwords: Passwords, barrier: Barrier, clock: Clock
+        self,
+        *,
+        rights: Rights,
+        passwords: Passwords,
+        barrier: Barrier,
+        clock: Clock,
+        rules: UserRules,
     ) -> None:
         self._rights = rights
         self._passwords = passwords
         self._barrier = barrier
         self._clock = clock
+        self._rules = rules
 
     def create(
-        self, acting: Operator, datasource_id: int, draft: UserDraft, origin: Origin
+        self, acting: Acting, datasource_id: int, draft: UserDraft, origin: Origin
     ) -> UserFacts | Denied | Refused:
         """A new user holds nothing that could be remembered, so there is nothing to wait for."""
-        refused = _fault_of_draft(draft)
-        if refused is not None:
-            return refused
-        password_hash = self._passwords.hash(draft.password) if draft.password else None
+        refused = fault_of_details(draft.details, service=draft.service)
+        password_hash = refused or self._hash_new(datasource_id, draft)
+        if isinstance(password_hash, Refused):
+            return password_hash
         try:
             with self._rights.change() as tx:
-                role = tx.roles.find(datasource_id, draft.role)
-                if role is None:
-                    return _no_role(draft.role)
+                role = self._rules.new_role(tx, acting, datasource_id, draft)
+                if isinstance(role, Denied | Refused):
+                    return role
                 new = NewUser(
-                    code=draft.code,
-                    full_name=draft.full_name,
-                    email=draft.email,
+                    details=draft.details,
                     role_id=role.id,
                     password_hash=password_hash,
                     topmosts=draft.topmosts,
                     created_at=self._clock.now(),
+                    active=draft.active,
+                    service=draft.service,
                 )
                 user_id = tx.users.add(datasource_id, new)
-                details = {"code": draft.code, "role": role.name}
-                self._record(tx, Event.USER_CREATE, acting, datasource_id, user_id, origin, details)
-                user = tx.users.get(datasource_id, user_id)
-                assert user is not None  # noqa: S101 - this transaction wrote it
+                tx.groups.set_groups_of(datasource_id, user_id, draft.groups)
+                user = _found(tx, datasource_id, user_id)
+                details = {
+                    "code": draft.code,
+                    "role": role.name,
+                    "topmosts": dict(draft.topmosts),
+                    "service": draft.service,
+                }
+                self._record(tx, Event.USER_CREATE, acting, user, origin, details)
                 return user
         except DuplicateError:
-            detail = f"There is a user {draft.code!r} in this datasource already."
-            return Refused(Fault.CONFLICT, detail, "userCode")
+            return _taken(draft.code)
+
+    def edit(
+        self, acting: Acting, datasource_id: int, who: str | int, edit: UserEdit, origin: Origin
+    ) -> Changed | Denied | Refused:
+        """Change a user, by code or id, in one transaction with one epoch."""
+        password_hash = self._hash_other(datasource_id, who, edit)
+        if isinstance(password_hash, Denied | Refused):
+            return password_hash
+        try:
+            with self._rights.change() as tx:
+                plan = self._rules.plan(tx, acting, datasource_id, who, edit)
+                if not isinstance(plan, Plan):
+                    return plan
+                user = plan.row.facts
+                changes = _apply(tx, plan, edit)
+                if password_hash is not None:
+                    tx.users.set_password(
+                        datasource_id, user.user_id, password_hash, at=self._clock.now()
+                    )
+                    changes[Event.USER_SET_PASSWORD] = {}
+                epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
+                after = _found(tx, datasource_id, user.user_id)
+                for event, change in (changes or {Event.USER_EDIT: {}}).items():
+                    details = {"code": user.user_code, **change}
+                    self._record(tx, event, acting, after, origin, details, epoch)
+        except DuplicateError:
+            return _taken(str(edit.details.get("code", "")))
+        return Changed(after, self._barrier.wait(epoch))
 
     def set_active(
-        self, acting: Operator, datasource_id: int, code: str, origin: Origin, *, active: bool
+        self, acting: Acting, datasource_id: int, who: str | int, origin: Origin, *, active: bool
     ) -> Changed | Denied | Refused:
         """Deactivating ends tokens and sessions for good and lets keys rest until activation."""
-
-        def change(tx: RightsTransaction, user: UserFacts) -> dict[str, object]:
-            tx.users.set_active(datasource_id, user.user_id, active=active)
-            return {"code": user.user_code}
-
-        event = Event.USER_ACTIVATE if active else Event.USER_DEACTIVATE
-        return self._change(acting, datasource_id, code, origin, event, change)
+        return self.edit(acting, datasource_id, who, UserEdit(active=active), origin)
 
     def set_role(
-        self, acting: Operator, datasource_id: int, code: str, role_name: str, origin: Origin
+        self, acting: Acting, datasource_id: int, who: str | int, role: str | int, origin: Origin
     ) -> Changed | Denied | Refused:
-        def change(tx: RightsTransaction, user: UserFacts) -> dict[str, object] | Refused:
-            role = tx.roles.find(datasource_id, role_name)
-            if role is None:
-                return _no_role(role_name)
-            tx.users.set_role(datasource_id, user.user_id, role.id)
-            return {"code": user.user_code, "before": user.role_name, "after": role.name}
-
-        return self._change(acting, datasource_id, code, origin, Event.USER_SET_ROLE, change)
+        return self.edit(acting, datasource_id, who, UserEdit(role=role), origin)
 
     def set_topmosts(
         self,
-        acting: Operator,
+        acting: Acting,
         datasource_id: int,
-        code: str,
+        who: str | int,
         topmosts: Mapping[str, tuple[int, ...]],
         origin: Origin,
     ) -> Changed | Denied | Refused:
         """Replace the topmosts of the hierarchies named; the others stay."""
+        return self.edit(acting, datasource_id, who, UserEdit(topmosts=topmosts), origin)
 
-        def change(tx: RightsTransaction, user: UserFacts) -> dict[str, object]:
-            after = {**user.topmosts, **topmosts}
-            tx.users.set_topmosts(datasource_id, user.user_id, after)
-            return {"code": user.user_code, "before": dict(user.topmosts), "after": after}
+    def _hash_new(self, datasource_id: int, draft: UserDraft) -> str | Refused | None:
+        if draft.password is None or draft.service:
+            return None if draft.password is None else _no_password()
+        with self._rights.look() as tx:
+            length_min = tx.datasources.policy(datasource_id).password_length_min
+        policy = PasswordPolicy(length_min, draft.details.strong_password)
+        about = (draft.code, draft.full_name, draft.email)
+        refused = refuse_password(draft.password, policy, about)
+        return refused or self._passwords.hash(draft.password)
 
-        return self._change(acting, datasource_id, code, origin, Event.USER_SET_TOPMOST, change)
-
-    def set_password(
-        self, acting: Operator, datasource_id: int, code: str, password: Secret, origin: Origin
-    ) -> Changed | Denied | Refused:
-        """Ends the user's tokens and sessions; keys are not touched."""
-        refused = fault_of_password(password)
-        if refused is not None:
-            return refused
-        password_hash = self._passwords.hash(password)
-
-        def change(tx: RightsTransaction, user: UserFacts) -> dict[str, object]:
-            tx.users.set_password(datasource_id, user.user_id, password_hash, at=self._clock.now())
-            return {"code": user.user_code}
-
-        return self._change(acting, datasource_id, code, origin, Event.USER_SET_PASSWORD, change)
-
-    def _change(
-        self,
-        acting: Operator,
-        datasource_id: int,
-        code: str,
-        origin: Origin,
-        event: Event,
-        change: Callable[[RightsTransaction, UserFacts], dict[str, object] | Refused],
-    ) -> Changed | Denied | Refused:
-        with self._rights.change() as tx:
-            user = tx.users.find(datasource_id, code)
-            if user is None:
-                return Denied(Reason.NOT_FOUND)
-            details = change(tx, user)
-            if isinstance(details, Refused):
-                return details
-            epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
-            self._record(tx, event, acting, datasource_id, user.user_id, origin, details, epoch)
-            after = tx.users.get(datasource_id, user.user_id)
-            assert after is not None  # noqa: S101 - users are never removed
-        return Changed(after, self._barrier.wait(epoch))
+    def _hash_other(
+        self, datasource_id: int, who: str | int, edit: UserEdit
+    ) -> str | Denied | Refused | None:
+        if edit.password is None:
+            return None
+        with self._rights.look() as tx:
+            row = user_row(tx, datasource_id, who)
+            length_min = tx.datasources.policy(datasource_id).password_length_min
+        if row is None:
+            return Denied(Reason.NOT_FOUND)
+        if row.facts.service:
+            return _no_password()
+        details = replace(row.details, **edit.details)
+        policy = PasswordPolicy(length_min, details.strong_password)
+        about = (details.code, details.full_name, details.email)
+        refused = refuse_password(edit.password, policy, about)
+        return refused or self._passwords.hash(edit.password)
 
     def _record(  # noqa: PLR0917
         self,
         tx: RightsTransaction,
         event: Event,
-        acting: Operator,
-        datasource_id: int,
-        user_id: int,
+        acting: Acting,
+        user: UserFacts,
         origin: Origin,
         details: Mapping[str, object],
         epoch: int | None = None,
@@ -200,29 +189,53 @@ class ManageUsers:
                 at=self._clock.now(),
                 actor=actor_of(acting),
                 origin=origin,
-                datasource_id=datasource_id,
+                datasource_id=user.datasource_id,
                 object_type="user",
-                object_id=user_id,
+                object_id=user.user_id,
                 details=details,
                 epoch=epoch,
             )
         )
 
 
-def _no_role(name: str) -> Refused:
-    return Refused(Fault.INVALID_BODY, f"There is no role {name!r} in this datasource.", "role")
+def _apply(tx: RightsTransaction, plan: Plan, edit: UserEdit) -> dict[Event, dict[str, object]]:
+    """Write what differs; each kind of change is an event of its own, with before and after."""
+    user, users = plan.row.facts, tx.users
+    where = user.datasource_id, user.user_id
+    changes: dict[Event, dict[str, object]] = {}
+    if plan.role.id != user.role_id:
+        users.set_role(*where, plan.role.id)
+        changes[Event.USER_SET_ROLE] = {"before": user.role_name, "after": plan.role.name}
+    if plan.topmosts != user.topmosts:
+        users.set_topmosts(*where, plan.topmosts)
+        before, after = dict(user.topmosts), dict(plan.topmosts)
+        changes[Event.USER_SET_TOPMOST] = {"before": before, "after": after}
+    if plan.active != user.active:
+        users.set_active(*where, active=plan.active)
+        changes[Event.USER_ACTIVATE if plan.active else Event.USER_DEACTIVATE] = {}
+    said: dict[str, object] = {}
+    if plan.details != plan.row.details:
+        users.set_details(*where, plan.details)
+        said = {name: getattr(plan.details, name) for name in edit.details}
+    if edit.groups is not None:
+        tx.groups.set_groups_of(*where, edit.groups)
+        said["groups"] = list(edit.groups)
+    if said:
+        changes[Event.USER_EDIT] = said
+    return changes
 
 
-def _fault_of_draft(draft: UserDraft) -> Refused | None:
-    for what, text, length_max, field in (
-        ("user's code", draft.code, CODE_MAX, "userCode"),
-        ("user's full name", draft.full_name, FULL_NAME_MAX, "fullName"),
-    ):
-        fault = fault_of(text, length_max=length_max)
-        if fault is not None:
-            return Refused(Fault.INVALID_BODY, f"A {what} {fault}.", field)
-    if draft.email:
-        fault = fault_of(draft.email, length_max=EMAIL_MAX)
-        if fault is not None:
-            return Refused(Fault.INVALID_BODY, f"An email address {fault}.", "email")
-    return fault_of_password(draft.password) if draft.password else None
+def _found(tx: RightsTransaction, datasource_id: int, user_id: int) -> UserFacts:
+    user = tx.users.get(datasource_id, user_id)
+    assert user is not None  # noqa: S101 - users are never removed
+    return user
+
+
+def _no_password() -> Refused:
+    detail = "A service account has no password: it owns keys and never signs in."
+    return Refused(Fault.INVALID_STATE, detail, "password")
+
+
+def _taken(code: str) -> Refused:
+    detail = f"There is a user {code!r} in this datasource already."
+    return Refused(Fault.CONFLICT, detail, "userCode")

@@ -12,119 +12,52 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
-    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
+    from keyhalt.core.marks import Mark
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
+    from keyhalt.core.principals import KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
+    from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
+    from keyhalt.usecases.rows import (
+        AuditRow,
+        DatasourceRow,
+        EnvironmentRow,
+        FreezeRow,
+        KeyRow,
+        NewKey,
+        NewUser,
+        Policy,
+        PolicyRow,
+        RoleRow,
+        SignInFacts,
+    )
 
 
 class StoreUnavailableError(Exception):
     """The store cannot be asked now: locked too long, gone, or the disk is full."""
 
 
+class NotSetUpError(Exception):
+    """There is no environment yet; the text says what to run."""
+
+
+class UnfitStoreError(Exception):
+    """The promise would not hold where the stores are; the text says why."""
+
+
+class CopyError(Exception):
+    """A copy of the stores cannot be made or used; the text says why."""
+
+
+class StoreClosedError(StoreUnavailableError):
+    """The store is older than what was served before, or another's. The text says what to do."""
+
+
 class DuplicateError(Exception):
     """A name that must be unique is taken."""
-
-
-# ------------------------------------------------------------------ rows
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentRow:
-    name: str
-    product: str
-    profile: str
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class DatasourceRow:
-    id: int
-    name: str
-    active: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRow:
-    id: int
-    name: str
-    description: str
-    permissions: PermissionSet
-    read_only: bool
-    hidden: bool
-    users: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key as it may be shown. `made_with`: the credential that made it."""
-
-    id: int
-    datasource_id: int
-    name: str
-    description: str
-    hint: str
-    owner_id: int
-    owner_code: str
-    owner_full_name: str
-    owner_active: bool
-    created_at: datetime
-    made_with: Credential
-    made_by: str
-    deleted_at: datetime | None
-    deleted_epoch: int | None
-    imported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    owner_id: int
-    name: str
-    description: str
-    made_with: Credential
-    made_by: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewUser:
-    code: str
-    full_name: str
-    email: str
-    role_id: int
-    password_hash: str | None
-    topmosts: Mapping[str, tuple[int, ...]]
-    created_at: datetime
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyRow:
-    """A version of a policy, 1 and up, as it was written."""
-
-    name: str
-    version: int
-    text: str
-    created_at: datetime
-    made_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignInFacts:
-    """A user with what signing in needs. The generation was read with the hash.
-
-    `policy`: what another password of theirs must be.
-    """
-
-    user: UserFacts
-    password_hash: str | None
-    age: PasswordAge
-    policy: PasswordPolicy
 
 
 # ------------------------------------------------------------------ rights
@@ -146,12 +79,23 @@ class KeyStore(Protocol):
         mac: bytes,
     ) -> None: ...
     def get(self, datasource_id: int, key_id: int) -> KeyRow | None: ...
+    def facts(self, datasource_id: int, key_id: int) -> KeyFacts | None:
+        """What a decision about the key would be made from."""
+
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
     ) -> bool: ...
     def delete(self, datasource_id: int, key_id: int, *, at: datetime, epoch: int) -> bool:
         """Mark as deleted, for ever. False when it was deleted before."""
+
+    def tree(self, datasource_id: int, key_id: int) -> Sequence[KeyRow]:
+        """The key, those made with it, with those, and so on down; deleted ones too, by id."""
+
+    def made_since(
+        self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
+    ) -> Sequence[KeyRow]:
+        """The trees of the keys that a user has or made since then; deleted ones too, by id."""
 
     def by_generation(self) -> Mapping[int, int]:
         """How many keys of the environment that are not deleted each generation made."""
@@ -163,6 +107,20 @@ class UserStore(Protocol):
     def find(self, datasource_id: int, code: str) -> UserFacts | None: ...
     def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None: ...
     def list(self, datasource_id: int) -> Sequence[UserFacts]: ...
+    def row(self, datasource_id: int, user_id: int) -> UserRow | None: ...
+    def page(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
+        """The users, and how many there are on all pages."""
+
+    def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
+        """Those of `user_ids` that are no user of the datasource."""
+
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None: ...
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None: ...
+    def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
+        """May raise DuplicateError."""
+
     def set_active(self, datasource_id: int, user_id: int, *, active: bool) -> None:
         """Deactivating also raises the sign-in generation."""
 
@@ -174,15 +132,25 @@ class UserStore(Protocol):
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,
     ) -> None:
-        """Also raises the sign-in generation. `must_change` None leaves that as it is."""
+        """Also raises the sign-in generation. `must_change` None leaves that as it is.
 
-    def active_with(self, datasource_id: int, permissions: PermissionSet) -> Sequence[int]:
-        """Active users whose role has all of `permissions`."""
+        `password_hash` None: no password signs in until another is set.
+        """
+
+    def any_person_with(
+        self,
+        datasource_id: int,
+        permissions: PermissionSet,
+        *,
+        but_user: int | None = None,
+        but_role: int | None = None,
+    ) -> bool:
+        """Whether the role of any active person, but this user or this role's, has all of them."""
 
 
 class RoleStore(Protocol):
@@ -190,9 +158,16 @@ class RoleStore(Protocol):
     def get(self, datasource_id: int, role_id: int) -> RoleRow | None: ...
     def find(self, datasource_id: int, name: str) -> RoleRow | None: ...
     def list(self, datasource_id: int) -> Sequence[RoleRow]: ...
-    def set_permissions(
-        self, datasource_id: int, role_id: int, permissions: PermissionSet
-    ) -> None: ...
+    def edit(self, datasource_id: int, role: RoleRow) -> None:
+        """Write what is said of a role and what it grants. May raise DuplicateError."""
+
+    def delete(self, datasource_id: int, role_id: int) -> None:
+        """Only a role that nobody has."""
+
+    def topmosts_of_holders(
+        self, datasource_id: int, role_id: int
+    ) -> Mapping[str, tuple[int, ...]]:
+        """Every topmost of every user of the role, active or not."""
 
 
 class DatasourceStore(Protocol):
@@ -201,7 +176,20 @@ class DatasourceStore(Protocol):
     def add(self, name: str, at: datetime) -> int: ...
     def find(self, name: str) -> DatasourceRow | None: ...
     def list(self) -> Sequence[DatasourceRow]: ...
+    def policy(self, datasource_id: int) -> Policy: ...
+    def set_policy(self, datasource_id: int, policy: Policy) -> None: ...
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
+
+
+class FreezeStore(Protocol):
+    """The operator's, over all datasources."""
+
+    def add(self, new: FreezeRow) -> int: ...
+    def get(self, freeze_id: int) -> FreezeRow | None: ...
+    def end(self, freeze_id: int, at: datetime) -> None: ...
+    def list(self) -> Sequence[FreezeRow]: ...
+    def keys(self, row: FreezeRow) -> int:
+        """How many keys that are not deleted it takes in."""
 
 
 class PolicyStore(Protocol):
@@ -223,12 +211,20 @@ class RightsTransaction(Protocol):
     @property
     def roles(self) -> RoleStore: ...
     @property
+    def groups(self) -> GroupStore: ...
+    @property
     def datasources(self) -> DatasourceStore: ...
     @property
     def policies(self) -> PolicyStore: ...
+    @property
+    def freezes(self) -> FreezeStore: ...
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
+
+    def epoch(self) -> int: ...
+    def skip_epochs(self, upto: int) -> None:
+        """Count on from `upto`, if that is higher: those between were another store's."""
 
     def raise_epoch(self, *subjects: int) -> int:
         """Call in every transaction that changes rights. Returns the new epoch.
@@ -270,6 +266,13 @@ class Barrier(Protocol):
     def wait(self, epoch: int) -> Receipt: ...
 
 
+class Trees(Protocol):
+    """The hierarchies of the apps behind the keys."""
+
+    def contains(self, datasource_id: int, hierarchy: str, ancestor: int, node: int) -> bool:
+        """Whether `node` is `ancestor` or lies below it, now."""
+
+
 # ------------------------------------------------------------------ reading credentials
 
 
@@ -290,7 +293,13 @@ class TokenStore(Protocol):
     ) -> int:
         """Keeps the sign-in generation of `user`."""
 
+    def add_twin(
+        self, datasource_id: int, token_id: int, *, digest: bytes, at: datetime
+    ) -> int | None:
+        """Another token of the same sign-in, good for as long. None when that one is not good."""
+
     def end(self, digest: bytes, at: datetime) -> bool: ...
+    def end_all(self, at: datetime) -> int: ...
 
 
 class SignInThrottle(Protocol):
@@ -313,23 +322,27 @@ class MacKeyStore(Protocol):
     def fresh_key(self) -> bytes: ...
 
 
+class MarkStore(Protocol):
+    """Where the mark is kept, outside the database. Any call may raise OSError."""
+
+    def read(self) -> Mark | None:
+        """None when nothing was served here yet. Raises StoreClosedError for an unusable one."""
+
+    def raise_to(self, mark: Mark) -> None:
+        """Only forwards, within one cluster."""
+
+    def replace(self, mark: Mark) -> None: ...
+
+
 class Passwords(Protocol):
     def hash(self, password: Secret) -> str: ...
     def matches(self, password_hash: str | None, password: Secret) -> bool:
         """Costs the same for a user that does not exist (`None`), and is then False."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """An event as it is stored, `count` of it."""
-
-    id: str
-    event: AuditEvent
-    count: int = 1
-
-
 class AuditReader(Protocol):
     def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]: ...
+    def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
 
 
 class Recorder(Protocol):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
+from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, RoleRow
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import EnvironmentRow, RoleRow
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import (
         Barrier,
         Clock,
-        DatasourceRow,
         Receipt,
         Rights,
         RightsTransaction,
     )
+    from keyhalt.usecases.rows import DatasourceRow
 
 ENVIRONMENT_NAME_MAX = 64
 PRODUCT_NAME_MAX = 32
@@ -104,6 +107,44 @@ class SetUp:
             epoch = tx.raise_epoch(subject(Kind.DATASOURCE, row.id))
             event = Event.DATASOURCE_ACTIVATE if active else Event.DATASOURCE_DEACTIVATE
             self._record(tx, event, acting, origin, row.id, {"name": row.name}, epoch)
+        return self._barrier.wait(epoch)
+
+    def set_policy(
+        self,
+        acting: Operator,
+        name: str,
+        origin: Origin,
+        *,
+        password_length_min: int | None = None,
+        keys_create_keys: bool | None = None,
+    ) -> Receipt | Denied | Refused:
+        """What the users of a datasource may do; None leaves that as it is."""
+        if password_length_min is not None and not (
+            LENGTH_MIN_LEAST <= password_length_min <= LENGTH_MIN_MOST
+        ):
+            detail = (
+                f"The least length of a password is from {LENGTH_MIN_LEAST} to {LENGTH_MIN_MOST}."
+            )
+            return Refused(Fault.INVALID_BODY, detail, "passwordLengthMin")
+        with self._rights.change() as tx:
+            row = tx.datasources.find(name)
+            if row is None:
+                return Denied(Reason.NOT_FOUND)
+            said = {
+                "password_length_min": password_length_min,
+                "keys_create_keys": keys_create_keys,
+            }
+            change = {what: value for what, value in said.items() if value is not None}
+            policy = replace(row.policy, **change)  # type: ignore[arg-type]
+            tx.datasources.set_policy(row.id, policy)
+            epoch = tx.raise_epoch(subject(Kind.DATASOURCE, row.id))
+            details: dict[str, object] = {
+                "name": row.name,
+                "before": asdict(row.policy),
+                "after": asdict(policy),
+            }
+            event = Event.DATASOURCE_SET_POLICY
+            self._record(tx, event, acting, origin, row.id, details, epoch)
         return self._barrier.wait(epoch)
 
     def _record(  # noqa: PLR0917

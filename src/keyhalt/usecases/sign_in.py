@@ -7,19 +7,19 @@ a change loses; a change is written only over the hash that it was checked again
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.decisions import Cause, Denied, Here, Reason
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.limits import retry_after
 from keyhalt.core.names import fold
 from keyhalt.core.passwords import normal
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.core.secrets import Secret, digest_of
+from keyhalt.core.secrets import TOKEN_BYTES, Secret, digest_of, token_from
 from keyhalt.usecases.new_passwords import refuse_password
 
 if TYPE_CHECKING:
@@ -32,12 +32,10 @@ if TYPE_CHECKING:
         Receipt,
         Recorder,
         Rights,
-        SignInFacts,
         SignInThrottle,
         TokenStore,
     )
-
-TOKEN_BYTES = 32
+    from keyhalt.usecases.rows import SignInFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class SignIn:
         if normal(new.reveal()) == normal(request.password.reveal()):
             detail = "The new password is the old one."
             return Refused(Fault.INVALID_BODY, detail, "newPassword")
-        refused = refuse_password(new, found, "newPassword")
+        refused = refuse_password(new, found.policy, found.about, "newPassword")
         if refused is not None:
             return refused
         user, password_hash = found.user, self._passwords.hash(new)
@@ -125,7 +123,7 @@ class SignIn:
             tx.users.set_password(
                 user.datasource_id, user.user_id, password_hash, at=at, must_change=False
             )
-            epoch = tx.raise_epoch()
+            epoch = tx.raise_epoch(subject(Kind.USER, user.user_id))
             tx.record(
                 AuditEvent(
                     event=Event.USER_SET_PASSWORD,
@@ -194,8 +192,7 @@ class SignIn:
 
     def _issue(self, user: UserFacts, origin: Origin) -> SignedIn:
         now = self._clock.now()
-        raw = self._randomness.bytes(TOKEN_BYTES)
-        token = Secret(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
+        token = token_from(self._randomness.bytes(TOKEN_BYTES))
         # The generation is the one that was read with the password hash: if the user was
         # deactivated or got another password since, this token is of an earlier sign-in.
         token_id = self._tokens.add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.client.forwarded import TrustProxies
 from keyhalt.client.legacy import MIGRATION_PATH, LegacyNotice
@@ -13,7 +13,18 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import keys, me, sign_in, verify
+from keyhalt.web.api import (
+    exchange,
+    groups,
+    key_trees,
+    keys,
+    me,
+    passwords,
+    roles,
+    sign_in,
+    users,
+    verify,
+)
 from keyhalt.web.forward_auth.assertions import JWKS_PATH, Signer
 from keyhalt.web.forward_auth.endpoint import PREFIX, ForwardAuth
 from keyhalt.web.forward_auth.vouching import Voucher
@@ -27,14 +38,39 @@ if TYPE_CHECKING:
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
     from keyhalt.client.operations import App, Operation
+    from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.edit_me import EditMe
+    from keyhalt.usecases.exchange import ExchangeToken
     from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_groups import ManageGroups
+    from keyhalt.usecases.manage_roles import ManageRoles
+    from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import Clock
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
     from keyhalt.usecases.verify import Verify
+
+
+class People(Protocol):
+    """The verbs about users, roles and groups."""
+
+    @property
+    def manage_users(self) -> ManageUsers: ...
+    @property
+    def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_groups(self) -> ManageGroups: ...
+    @property
+    def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def reset_password(self) -> ResetPassword: ...
+    @property
+    def edit_me(self) -> EditMe: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +82,10 @@ class WebParts:
     delete_key: DeleteKey
     look_up: LookUp
     sign_in: SignIn
+    exchange: ExchangeToken
+    people: People
     profile: Profile
+    trees: Trees
     apps: Sequence[App]
     checks: Mapping[str, Callable[[], bool]]
     legacy: LegacyNotice
@@ -68,10 +107,31 @@ class WebParts:
 def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
-    me_handlers = me.MeHandlers(parts.profile, parts.apps, parts.build_date, parts.version)
+    tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
+    people = parts.people
+    me_handlers = me.MeHandlers(
+        parts.profile,
+        parts.trees,
+        people.edit_me,
+        parts.look_up,
+        parts.build_date,
+        parts.version,
+    )
+    password_handlers = passwords.PasswordHandlers(people.reset_password)
+    user_handlers = users.UserHandlers(
+        parts.profile, parts.trees, people.manage_users, people.look_up_users, parts.issue
+    )
+    role_handlers = roles.RoleHandlers(parts.profile, people.manage_roles, people.look_up_users)
+    group_handlers = groups.GroupHandlers(people.manage_groups, people.look_up_users)
     return [
         *keys.operations(key_handlers, parts.profile.needs),
+        *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
+        *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),
+        *users.operations(user_handlers),
+        *passwords.operations(password_handlers, parts.profile.needs),
+        *roles.operations(role_handlers),
+        *groups.operations(group_handlers, parts.profile.needs),
         *(operation for app in parts.apps for operation in app.operations()),
     ]
 

@@ -87,7 +87,7 @@ class Resource:
             return
         operation, path = found
         scope["keyhalt.route"] = path
-        denied = permit(principal_in(scope), operation.need)
+        denied = permit(principal_in(scope), operation.need, operation.instead)
         if denied is not None:
             await self._answers.send(scope, send, denied)
             return

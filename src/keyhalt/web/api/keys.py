@@ -14,10 +14,10 @@ from keyhalt.web.api.wire import RECEIPT, time_text, user_child
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
-    from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.issue import Issued, IssueKey
     from keyhalt.usecases.look_up import LookUp
-    from keyhalt.usecases.ports import KeyRow
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.rows import KeyRow
 
 
 class KeyBody(BaseModel):
@@ -39,11 +39,11 @@ class KeyHandlers:
         rows = self.look_up.keys(
             call.principal.datasource_id, filter_text=call.query.get("filter", "")
         )
-        return rows if isinstance(rows, Refused) else Reply([_key(row) for row in rows])
+        return rows if isinstance(rows, Refused) else Reply([key_json(row) for row in rows])
 
     def get(self, call: Call) -> Reply | Denied:
         row = self.look_up.key(call.principal.datasource_id, call.ids["apiKeyId"])
-        return row if isinstance(row, Denied) else Reply(_key(row))
+        return row if isinstance(row, Denied) else Reply(key_json(row))
 
     def create(self, call: Call) -> Reply | Denied | Refused:
         """The owner is the caller; the text is in this answer and nowhere else, ever."""
@@ -57,7 +57,7 @@ class KeyHandlers:
         )
         if isinstance(issued, Denied | Refused):
             return issued
-        return Reply({"apiKey": issued.text.reveal(), **_key(issued.row)})
+        return Reply(created_json(issued))
 
     def edit(self, call: Call) -> Reply | Denied | Refused:
         row = self.issue.edit(
@@ -68,7 +68,7 @@ class KeyHandlers:
             description=call.body.description,
             origin=call.origin,
         )
-        return row if isinstance(row, Denied | Refused) else Reply(_key(row))
+        return row if isinstance(row, Denied | Refused) else Reply(key_json(row))
 
     def delete(self, call: Call) -> Reply | Denied:
         receipt = self.delete_key(
@@ -94,7 +94,13 @@ def operations(handlers: KeyHandlers, needs: Needs) -> list[Operation]:
     ]
 
 
-def _key(row: KeyRow) -> dict[str, object]:
+def created_json(issued: Issued) -> dict[str, object]:
+    """A new key with its text, for the only time."""
+    return {"apiKey": issued.text.reveal(), **key_json(issued.row)}
+
+
+def key_json(row: KeyRow) -> dict[str, object]:
+    """A key as it may be shown, ever."""
     return {
         "apiKeyId": row.id,
         "apiKeyName": row.name,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "rights_0004"
-down_revision = "rights_0005"
+down_revision = "rights_0006"
 branch_labels = None
 depends_on = None
 
