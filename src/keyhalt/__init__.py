@@ -4,8 +4,18 @@ This is the public surface, for apps behind the keys and for middleware in other
 It needs no server, no database and no web framework.
 """
 
-from keyhalt.client.middleware import Authenticate, Verifier, principal_in
+from keyhalt.client.blocking import BlockingVerifier
+from keyhalt.client.forwarded import TrustProxies
+from keyhalt.client.middleware import (
+    Authenticate,
+    NotPermittedError,
+    NotProtectedError,
+    Verifier,
+    permitted,
+    principal_in,
+)
 from keyhalt.client.operations import App, AppContext, Call, Node, Operation, Reply
+from keyhalt.client.remote import RemoteVerifier
 from keyhalt.core import filters, paging
 from keyhalt.core.decisions import Allowed, Denied, Reason
 from keyhalt.core.permissions import Need
@@ -17,18 +27,24 @@ __all__ = [
     "App",
     "AppContext",
     "Authenticate",
+    "BlockingVerifier",
     "Call",
     "Denied",
     "Fault",
     "Need",
     "Node",
+    "NotPermittedError",
+    "NotProtectedError",
     "Operation",
     "Principal",
     "Reason",
     "Refused",
+    "RemoteVerifier",
     "Reply",
+    "TrustProxies",
     "Verifier",
     "filters",
     "paging",
+    "permitted",
     "principal_in",
 ]

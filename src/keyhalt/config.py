@@ -9,7 +9,7 @@ import os
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     certificate: Path | None = None
     private_key: Path | None = None
     access_log: bool = False
+    internal_host: str = "127.0.0.1"
+    internal_port: int | None = Field(None, ge=0, le=65535)
+    proxy_secret: SecretStr | None = Field(None, min_length=16)
 
     legacy_login: bool = True
     legacy_sunset: date | None = None
@@ -100,6 +103,10 @@ class Settings(BaseSettings):
     @property
     def app_names(self) -> tuple[str, ...]:
         return tuple(_listed(self.apps))
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        return tuple(_listed(self.trusted_proxies))
 
     @property
     def token_lifetime(self) -> timedelta:
@@ -150,13 +157,14 @@ def check_transport(settings: Settings) -> None:
     ):
         if path is not None and not path.is_file():
             raise SettingsError(f"{PREFIX}{name} names {path}, which is not a file")
-    for proxy in _listed(settings.trusted_proxies):
+    for proxy in settings.proxies:
         try:
             ip_network(proxy)
         except ValueError:
             raise SettingsError(
                 f"{PREFIX}TRUSTED_PROXIES: {proxy!r} is no address and no network (10.0.0.0/8)"
             ) from None
+    _check_internal(settings)
     if settings.certificate or settings.trusted_proxies.strip() or settings.insecure_http:
         return
     raise SettingsError(
@@ -165,6 +173,22 @@ def check_transport(settings: Settings) -> None:
         f"  {PREFIX}TRUSTED_PROXIES=10.0.0.0/8,...: a proxy speaks HTTPS and says so\n"
         f"  {PREFIX}INSECURE_HTTP=true: keys travel readable for everybody on the way"
     )
+
+
+def _check_internal(settings: Settings) -> None:
+    """More than this machine can reach the internal listener only with its secret."""
+    if settings.internal_port is None:
+        return
+    if settings.internal_port and settings.internal_port == settings.port:
+        raise SettingsError(f"{PREFIX}INTERNAL_PORT must be another port than {PREFIX}PORT")
+    try:
+        alone = ip_address(settings.internal_host).is_loopback
+    except ValueError:
+        alone = settings.internal_host == "localhost"
+    if not alone and settings.proxy_secret is None:
+        raise SettingsError(
+            f"{PREFIX}INTERNAL_HOST is not loopback, so {PREFIX}PROXY_SECRET must be set"
+        )
 
 
 def load_profile(name: str) -> Profile:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,31 +9,33 @@ from typing import TYPE_CHECKING
 from keyhalt.client.credentials import key_in_query
 from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
-from keyhalt.core.freshness import BYTES_MAX, Memory, NeverFresh
+from keyhalt.core.freshness import Memory, NeverFresh
+from keyhalt.options import EngineOptions, StoreOptions, stores_of, where
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.rights import SqlRights, judge
-from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
-from keyhalt.system.clock import SystemClock, boottime
+from keyhalt.system.clock import SystemClock
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import Argon2Passwords
-from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
+from keyhalt.system.randomness import SystemRandomness
 from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.edit_me import EditMe
 from keyhalt.usecases.exchange import ExchangeToken
+from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_users import LookUpUsers
 from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+from keyhalt.usecases.manage_policies import ManagePolicies
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
@@ -53,73 +52,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyhalt.core.audit import AuditEvent
+    from keyhalt.core.freshness import Freshness
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
-    from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores, Verifying
     from keyhalt.usecases.rows import EnvironmentRow
 
-MEMORY_ENTRIES = 1_000_000
-TOKEN_LIFETIME = timedelta(hours=24)
-LEASE_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreOptions:
-    """Where the stores are: in `database`, or in files in `folder`."""
-
-    folder: Path
-    database: Database | None = None
-    lease_seconds: float = LEASE_SECONDS
-    process: str = ""
-    """Under which name the process holds its lease; empty: a new one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions(StoreOptions):
-    """What an engine is built from. `mac_keys` set: keys from a setting instead of the file.
-
-    `cache` off: every request asks the store, for machines whose clocks stand still at times.
-    """
-
-    profile: Profile
-    mac_keys_path: Path
-    mark_path: Path
-    """Where the mark is kept (core/marks.py)."""
-    mac_keys: MacKeys | None = field(default=None, repr=False)
-    aliases: frozenset[str] = frozenset()
-    insecure_http: bool = False
-    legacy_login: bool = True
-    token_lifetime: timedelta = TOKEN_LIFETIME
-    memory_entries: int = MEMORY_ENTRIES
-    memory_bytes: int = BYTES_MAX
-    cache: bool = True
-    passwords_at_once: int = 1
-
-
-def stores_of(options: StoreOptions, *, create: bool) -> Stores:
-    """Open the stores; with `create`, make the files that are missing.
-
-    Raises NotSetUpError or StoreUnavailableError.
-    """
-    if options.database is None:
-        return SqliteStores(options.folder, create=create)
-    # Only here, so that who uses SQLite need not have the driver of PostgreSQL.
-    from keyhalt.storage.postgres_stores import Machine, PostgresStores  # noqa: PLC0415
-
-    machine = Machine(
-        clock=boottime,
-        sleep=time.sleep,
-        now=SystemClock().now,
-        new_id=new_uuid,
-        uniform=uniform,
-    )
-    return PostgresStores(
-        options.database,
-        machine,
-        lease_seconds=options.lease_seconds,
-        process=options.process or new_uuid(),
-    )
+__all__ = ["Engine", "EngineOptions", "StoreOptions", "open_engine", "stores_of"]
 
 
 class Engine:
@@ -178,13 +117,18 @@ class Engine:
         self._closing.append(verifying.close)
         return verifying
 
+    @property
+    def freshness(self) -> Freshness:
+        return self.verifying.freshness if self.options.cache else NeverFresh()
+
     @cached_property
     def verify(self) -> Verify:
         return Verify(
             reader=self.verifying.reader,
             memory=Memory(self.options.memory_entries, self.options.memory_bytes),
-            freshness=self.verifying.freshness if self.options.cache else NeverFresh(),
+            freshness=self.freshness,
             here=self.here,
+            catalogue=self.profile.catalogue,
             recorder=self.recorder,
             clock=self.clock,
             find_in_url=key_in_query,
@@ -279,6 +223,16 @@ class Engine:
         )
 
     @cached_property
+    def manage_policies(self) -> ManagePolicies:
+        return ManagePolicies(
+            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
+        )
+
+    @cached_property
+    def find_policy(self) -> FindPolicy:
+        return FindPolicy(rights=self.rights, freshness=self.freshness, profile=self.profile)
+
+    @cached_property
     def manage_groups(self) -> ManageGroups:
         return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
 
@@ -347,11 +301,6 @@ def _refuse_unfit(stores: Stores) -> None:
     faults = stores.check()
     if faults:
         raise UnfitStoreError("; ".join(faults))
-
-
-def where(options: StoreOptions) -> str:
-    """The place of the stores in words, without a password."""
-    return str(options.folder) if options.database is None else "the database"
 
 
 def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:

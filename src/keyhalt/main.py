@@ -8,7 +8,6 @@ import sys
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from keyhalt.cli.app import run
@@ -16,26 +15,24 @@ from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failu
 from keyhalt.config import (
     Settings,
     SettingsError,
-    check_stores,
     check_transport,
     load_profile,
     load_settings,
 )
 from keyhalt.core.marks import Mark
 from keyhalt.core.refusals import Refused
+from keyhalt.core.secrets import digest_of
 from keyhalt.embed import (
     Engine,
-    EngineOptions,
     StoreOptions,
     mac_keys_of,
     open_engine,
     set_up_of,
     stores_of,
 )
-from keyhalt.system.mac_key_file import mac_keys_from_text
+from keyhalt.library import database_of, options_of
 from keyhalt.system.mark_file import MarkFile
-from keyhalt.system.passwords import at_once
-from keyhalt.system.randomness import new_request_id, new_uuid, process_id
+from keyhalt.system.randomness import new_uuid, process_id
 from keyhalt.upkeep import Upkeep
 from keyhalt.usecases.ports import NotSetUpError, StoreUnavailableError
 from keyhalt.usecases.rows import EnvironmentRow
@@ -49,8 +46,8 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.embed import EngineOptions
     from keyhalt.proving.runs import Proof
-    from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
@@ -68,7 +65,7 @@ def asgi() -> ASGIApp:
     """The application of one worker process, from the settings of its environment."""
     settings = load_settings()
     serve_id = os.environ.get(_SERVE_ID, "")
-    engine = open_engine(_options(settings, process=process_id(serve_id, os.getpid())))
+    engine = open_engine(options_of(settings, process=process_id(serve_id, os.getpid())))
     return _draining(application(settings, engine), settings)
 
 
@@ -184,14 +181,19 @@ class MainTools:
             raise Failure(str(error), EXIT_CONFIG) from None
         with _setup_errors():
             engine = open_engine(_options(settings), upgrade=True)
-        listener = listener or self._listener(settings)
-        _serve(settings, engine, listener, on_listening or _announce(settings, listener))
+        listeners = [listener or self._listener(settings.host, settings.port)]
+        if settings.internal_port is not None:
+            internal = self._listener(settings.internal_host, settings.internal_port)
+            listeners.append(internal)
+            port = internal.getsockname()[1]
+            settings = settings.model_copy(update={"internal_port": port})
+        _serve(settings, engine, listeners, on_listening or _announce(settings, listeners))
 
-    def _listener(self, settings: Settings) -> socket.socket:
+    def _listener(self, host: str, port: int) -> socket.socket:
         try:
-            return self.listen(settings.host, settings.port)
+            return self.listen(host, port)
         except OSError as error:
-            where = f"{settings.host}:{settings.port}"
+            where = f"{host}:{port}"
             raise Failure(f"cannot listen on {where}: {error.strerror}", EXIT_UNAVAILABLE) from None
 
 
@@ -215,61 +217,21 @@ def _settings(said: Mapping[str, object]) -> Settings:
 
 
 def _stores(settings: Settings, *, create: bool) -> Stores:
+    try:
+        database = database_of(settings)
+    except SettingsError as error:
+        raise Failure(str(error), EXIT_CONFIG) from None
     options = StoreOptions(
-        folder=settings.data,
-        database=_database(settings),
-        lease_seconds=settings.lease_seconds,
+        folder=settings.data, database=database, lease_seconds=settings.lease_seconds
     )
     return stores_of(options, create=create)
 
 
-def _database(settings: Settings) -> Database | None:
-    """Raises Failure, also where the driver is not installed."""
+def _options(settings: Settings) -> EngineOptions:
     try:
-        check_stores(settings)
-        if settings.database_url is None:
-            return None
-        from keyhalt.storage.postgres import Database, driver_url  # noqa: PLC0415
-
-        listen = settings.listen_url
-        database = Database(
-            url=settings.database_url.get_secret_value(),
-            listen_url=listen.get_secret_value() if listen else "",
-            pool_size=settings.database_pool,
-            statement_seconds=settings.database_statement_seconds,
-        )
-        for name, url in (("DATABASE_URL", database.url), ("LISTEN_URL", database.direct_url)):
-            try:
-                driver_url(url)
-            except ValueError as error:
-                raise SettingsError(f"setting KEYHALT_{name}: {error}") from None
+        return options_of(settings)
     except SettingsError as error:
         raise Failure(str(error), EXIT_CONFIG) from None
-    if find_spec("psycopg") is None:
-        raise Failure("PostgreSQL needs its driver: pip install 'keyhalt[postgres]'", EXIT_CONFIG)
-    return database
-
-
-def _options(settings: Settings, *, process: str = "") -> EngineOptions:
-    text = settings.mac_keys
-    return EngineOptions(
-        folder=settings.data,
-        database=_database(settings),
-        lease_seconds=settings.lease_seconds,
-        cache=settings.cache,
-        process=process,
-        profile=load_profile(settings.profile),
-        mac_keys_path=settings.mac_keys_path,
-        mark_path=settings.mark_path,
-        mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
-        aliases=settings.alias_names,
-        insecure_http=settings.insecure_http,
-        legacy_login=settings.legacy_login,
-        token_lifetime=settings.token_lifetime,
-        memory_entries=settings.memory_entries,
-        memory_bytes=settings.memory_mib * 1024 * 1024,
-        passwords_at_once=at_once(settings.workers),
-    )
 
 
 def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
@@ -277,10 +239,14 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
     from keyhalt.web.app import WebParts, build  # noqa: PLC0415
+    from keyhalt.web.forward_auth.assertions import Signer  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
     engine.trees.apps = apps
+
+    given = settings.proxy_secret
+    secret = None if given is None else given.get_secret_value().encode()
 
     def stop() -> None:
         for app in apps:
@@ -289,7 +255,6 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
 
     return build(
         WebParts(
-            realm=engine.environment.name,
             verifier=engine.verify,
             issue=engine.issue,
             delete_key=engine.delete_key,
@@ -301,13 +266,18 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             trees=engine.trees,
             apps=apps,
             checks={"rights": engine.ready},
-            new_request_id=new_request_id,
             legacy=LegacyNotice(sunset=settings.sunset),
             insecure_http=settings.insecure_http,
             build_date=BUILD_DATE,
             version=VERSION,
             passwords_at_once=engine.options.passwords_at_once,
             on_stop=stop,
+            trusted_proxies=settings.proxies,
+            signer=Signer(engine.here.mac_keys),
+            clock=engine.clock,
+            find_policy=engine.find_policy,
+            internal_port=settings.internal_port,
+            proxy_secret_digest=None if secret is None else digest_of(secret),
         )
     )
 
@@ -315,17 +285,17 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
 def _serve(
     settings: Settings,
     engine: Engine,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     on_listening: Callable[[], None],
 ) -> None:
     import uvicorn  # noqa: PLC0415
 
     from keyhalt.web.server import Supervisor, server_config  # noqa: PLC0415
 
-    listener.listen(2048)
-    listener.set_inheritable(True)
+    for listener in listeners:
+        listener.listen(2048)
+        listener.set_inheritable(True)
     common: dict[str, Any] = {
-        "trusted_proxies": settings.trusted_proxies,
         "certificate": str(settings.certificate) if settings.certificate else None,
         "private_key": str(settings.private_key) if settings.private_key else None,
     }
@@ -334,13 +304,13 @@ def _serve(
         app = _draining(application(settings, engine), settings)
         server = uvicorn.Server(server_config(app, **common))
         on_listening()
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
         return
     engine.close()
     _tell_workers(settings)
     config = server_config("keyhalt.main:asgi", factory=True, workers=settings.workers, **common)
     on_listening()
-    Supervisor(config, [listener], _bury(settings)).run()
+    Supervisor(config, listeners, _bury(settings)).run()
 
 
 def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -351,8 +321,10 @@ def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 def _tell_workers(settings: Settings) -> None:
     # A worker starts from its environment; what a command's options said goes there.
-    for name in ("data", "insecure_http", "workers", "drain_seconds"):
-        os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(settings, name))
+    for name in ("data", "insecure_http", "workers", "drain_seconds", "internal_port"):
+        value = getattr(settings, name)
+        if value is not None:
+            os.environ[f"KEYHALT_{name.upper()}"] = str(value)
     os.environ[_SERVE_ID] = new_uuid()
 
 
@@ -373,11 +345,12 @@ def _stopped(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _announce(settings: Settings, listener: socket.socket) -> Callable[[], None]:
+def _announce(settings: Settings, listeners: Sequence[socket.socket]) -> Callable[[], None]:
     def announce() -> None:
         scheme = "https" if settings.certificate else "http"
-        host, port = listener.getsockname()[:2]
-        sys.stderr.write(f"Keyhalt listens on {scheme}://{host}:{port}\n")
+        for listener, what in zip(listeners, ("", " for proxies"), strict=False):
+            host, port = listener.getsockname()[:2]
+            sys.stderr.write(f"Keyhalt listens{what} on {scheme}://{host}:{port}\n")
         if settings.insecure_http:
             sys.stderr.write(
                 "KEYHALT_INSECURE_HTTP is set: keys and passwords travel readable for everybody"

@@ -71,6 +71,8 @@ def identified(keyhalt: Keyhalt, value: str, folder: Path) -> Callable[[], objec
 def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path: Path) -> None:
     """Exactly these names, in snake case, for every command that prints things."""
     value = create(keyhalt)
+    (tmp_path / "policy.toml").write_text('name = "orders"\ncase = "exact"\n')
+    keyhalt("policy", "apply", tmp_path / "policy.toml")
     keyhalt("group", "create", "Night shift", "--member", "jsmith")
     listed = {
         f"keyhalt {' '.join(words)}": keyhalt(*words, "-o", "json").json[0]
@@ -80,6 +82,7 @@ def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path:
             ("role", "list"),
             ("group", "list"),
             ("datasource", "list"),
+            ("policy", "list"),
             ("audit", "list"),
             ("mac-key", "list"),
         )

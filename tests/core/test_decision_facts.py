@@ -370,6 +370,7 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
         reached.add(denied.reason)
     elsewhere = {
         "not_found",
+        "not_in_policy",
         "invalid_sign_in",
         "password_change_required",
         "key_cannot_create_keys",

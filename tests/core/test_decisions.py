@@ -229,7 +229,11 @@ def test_insecure_http_is_taken_only_where_the_installation_says_so() -> None:
     """One setting lifts the first check, and no other check with it."""
     plain = presented(KEY, over_https=False)
     insecure = replace(HERE, insecure_http=True)
-    assert verify(plain) == Denied(Reason.HTTPS_REQUIRED)
+    denied = verify(plain)
+    assert isinstance(denied, Denied)
+    assert (denied.reason, denied.exposed is not None) == (Reason.HTTPS_REQUIRED, True)
+    forged = verify(presented(b"made up", over_https=False))
+    assert forged == Denied(Reason.HTTPS_REQUIRED)
     assert isinstance(verify(plain, insecure), Allowed)
     bare = presented(over_https=False)
     assert verify(bare, insecure) == Denied(Reason.MISSING_CREDENTIAL)

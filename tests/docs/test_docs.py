@@ -5,17 +5,28 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import warnings
+from contextlib import closing
+from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from joserfc import jwk, jwt
+from joserfc.errors import JoseError, SecurityWarning
 
 from keyhalt.client.problems import TABLE
 from keyhalt.config import PREFIX, Settings
 from keyhalt.core.audit import Event
 from keyhalt.core.decisions import Cause
+from keyhalt.core.refusals import Refused
 from keyhalt.web.app import WebParts
-from tests.world import PASSWORD, World
+from keyhalt.web.forward_auth.assertions import Signer
+from keyhalt.web.forward_auth.dialects import DIALECTS
+from tests.serving import serving
+from tests.world import OPERATOR, ORIGIN, PASSWORD, World
 
 ROOT = Path(__file__).parents[2]
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
@@ -159,6 +170,74 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shape(reset) == shape(shown["PasswordResetAnswer"])
         edited = http.put("/api/v3/me", json=shown["MeEdit"], headers=boss).json()
         assert edited["preference"] == shown["MeEdit"]["preference"]
+
+
+def test_the_bodies_of_verify_are_those_that_are_served(world: World) -> None:
+    """The question as it stands there; both answers have these properties."""
+    shown = examples()
+    question = shown["Verify"]
+    with (
+        serving(world) as server,
+        closing(HTTPConnection(urlsplit(server.internal).netloc)) as http,
+    ):
+
+        def answer_for(*grants: str) -> Any:
+            _, key = world.key(world.user(f"user{len(grants)}", *grants))
+            body = json.dumps({**question, "apiKey": key})
+            http.request(
+                "POST", "/api/keyhalt/v1/verify", body, {"Content-Type": "application/json"}
+            )
+            return json.loads(http.getresponse().read())
+
+        assert shape(answer_for("settings.view")) == shape(shown["VerifyAllowed"])
+        assert shape(answer_for("orders.view", "orders.create")) == shape(shown["VerifyDenied"])
+
+
+def test_what_the_guide_to_middleware_shows_is_what_the_examples_run() -> None:
+    """Each piece of code of docs/middleware.md stands in an example, or is the plugin's."""
+    code = "".join(path.read_text() for path in (ROOT / "examples").rglob("*.py"))
+    shown = re.findall(r"```python\n(.*?)```", text_of("middleware.md"), re.DOTALL)
+    assert len(shown) > 8
+    assert [each for each in shown if each not in code and "keyhalt_key(" not in each] == []
+
+
+def test_the_policy_of_the_guide_to_forward_auth_is_one(world: World) -> None:
+    """As it stands there; and so is the one of the examples."""
+    (shown,) = re.findall(r"```toml\n(.*?)```", text_of("forward-auth.md"), re.DOTALL)
+    for text in (shown, (ROOT / "examples" / "orders-policy.toml").read_text()):
+        applied = world.engine.manage_policies.apply(OPERATOR, text, ORIGIN)
+        assert not isinstance(applied, Refused), applied
+    assert sorted(set(re.findall(r"^\| `(\w+)` \|", text_of("forward-auth.md"), re.MULTILINE))) == [
+        "assertion", "case", "envoy", "name", "nginx", "preflight", "tell",
+    ]  # fmt: skip
+
+
+def test_the_check_of_an_assertion_in_the_guide_works(world: World) -> None:
+    """Run as it stands there, against what the server signs."""
+    (code,) = re.findall(r"```python\n(.*?)```", text_of("forward-auth.md"), re.DOTALL)
+    names: dict[str, Any] = {"jwk": jwk, "jwt": jwt}
+    exec(code, names)  # noqa: S102 - our own document
+    signer = Signer(world.engine.here.mac_keys)
+    claims = {"iss": "Lab", "aud": "orders", "code": "jsmith"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        now = world.engine.clock.now()
+        assert names["caller_of"](signer.sign(claims, now), signer.jwks()) == "jsmith"
+        for wrong in (
+            signer.sign({**claims, "aud": "others"}, now),
+            signer.sign(claims, now - timedelta(seconds=90)),
+        ):
+            with pytest.raises(JoseError):
+                names["caller_of"](wrong, signer.jwks())
+
+
+def test_every_dialect_is_in_the_guide() -> None:
+    """With each header that it reads."""
+    text = text_of("forward-auth.md").lower()
+    for dialect in DIALECTS.values():
+        assert f"`{dialect.name}`" in text
+        for header in (dialect.method, dialect.uri, dialect.host):
+            assert header is None or f"`{header.decode()}`" in text, header
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:

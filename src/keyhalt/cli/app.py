@@ -39,10 +39,12 @@ COMMANDS = {
     "role": ("role",),
     "group": ("group",),
     "datasource": ("datasource",),
+    "policy": ("policy",),
     "audit": ("audit",),
     "explain": ("explain",),
     "freeze": ("freeze",),
     "thaw": ("freeze",),
+    "doctor": ("doctor",),
     "mac-key": ("mac_key",),
     "prove": ("prove",),
 }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+    from keyhalt.usecases.manage_policies import ManagePolicies
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.reopen import Reopen
@@ -73,6 +74,8 @@ class Verbs(Protocol):
     def reset_password(self) -> ResetPassword: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_policies(self) -> ManagePolicies: ...
     @property
     def manage_groups(self) -> ManageGroups: ...
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -20,6 +21,7 @@ KEY_HEADER_NAME = "ECI-ApiKey"
 
 _KEY_PARAMETERS = {"eci-apikey", "eci_apikey", "apikey", "api_key", "api-key"}
 _SEGMENT_SHOWN_MAX = 24
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SHOWABLE = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
@@ -28,6 +30,7 @@ def read(scope: Scope) -> Presented:
     keys: tuple[bytes, ...] = ()
     bearer: bytes | None = None
     authorizations = 0
+    client = scope.get("client")
     for name, value in scope["headers"]:
         if name == KEY_HEADER:
             keys += (value,)
@@ -43,6 +46,7 @@ def read(scope: Scope) -> Presented:
         authorizations=authorizations,
         over_https=scope.get("scheme") in ("https", "wss"),
         query=scope.get("query_string", b""),
+        source=client[0] if client else "",
     )
 
 
@@ -58,6 +62,20 @@ def key_in_query(query: bytes) -> bytes | None:
         if meant or isinstance(keytext.parse(text), keytext.KeyClaim):
             return text
     return None
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of a request: what the layer in front said, a well-formed one of the client, or new.
+
+    Said in `scope` from then on.
+    """
+    said = scope.get("keyhalt.request_id")
+    if not isinstance(said, str):
+        given = (value for name, value in scope["headers"] if name == b"x-request-id")
+        well_formed = next((value for value in given if _REQUEST_ID.fullmatch(value)), None)
+        said = well_formed.decode("ascii") if well_formed else os.urandom(8).hex()
+        scope["keyhalt.request_id"] = said
+    return said
 
 
 def origin_of(scope: Scope) -> Origin:

@@ -1,19 +1,20 @@
 """The plain ASGI layer that authenticates, in front of whatever routes the rest.
 
 On a remembered key it runs without a single await of its own. The app behind it finds the
-principal with `principal_in(scope)`; nothing reaches the app without one.
+principal with `principal_in(scope)`; nothing reaches the app without one, unless its path is open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Protocol, cast
 
-from keyhalt.client.credentials import origin_of, read
+from keyhalt.client.credentials import origin_of, read, request_id_of
 from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
 from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Decision, Denied, Presented
+from keyhalt.core.decisions import Decision, Denied, Presented, permit
+from keyhalt.core.permissions import Need
 from keyhalt.core.principals import CredentialKind, Principal
 
 Scope = MutableMapping[str, Any]
@@ -23,39 +24,85 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PRINCIPAL = "keyhalt.principal"
+VERIFIER = "keyhalt.verifier"
 
 
 class Verifier(Protocol):
-    """What decides. The engine is one; so is a remote one."""
+    """What decides. The engine in this process is one; so is a remote one."""
+
+    @property
+    def realm(self) -> str:
+        """The environment's name, for the challenge."""
+
+    def need(self, name: str) -> Need:
+        """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
 
     def remembered(self, presented: Presented) -> Principal | None:
         """Whom this credential acts as, if that was remembered and is still proved fresh."""
 
     async def verify(self, presented: Presented) -> Decision:
-        """Decide by asking the store."""
+        """Decide by asking the store. A store that cannot be asked is a denial, too."""
 
     def refused(self, denied: Denied, origin: Origin) -> Denied:
         """Record a denial. Returns what to answer: the same, or that there were too many."""
 
 
+class NotPermittedError(Exception):
+    """Raised by `permitted`; the layer that authenticated turns it into the answer."""
+
+    def __init__(self, denied: Denied) -> None:
+        super().__init__(denied.reason.value)
+        self.denied = denied
+
+
+class NotProtectedError(RuntimeError):
+    """A permission was asked for where nothing authenticates: a mistake in how an app is set up."""
+
+
 def principal_in(scope: Scope) -> Principal:
-    """The principal of a request that passed `Authenticate`. KeyError: the layer is missing."""
-    return cast("Principal", scope[PRINCIPAL])
+    """The principal of a request that passed `Authenticate`. Raises NotProtectedError."""
+    principal = scope.get(PRINCIPAL)
+    if principal is None:
+        raise NotProtectedError(
+            "no key was asked for here: the middleware is missing, or the path is an open one"
+        )
+    return cast("Principal", principal)
+
+
+def permitted(scope: Scope, name: str) -> Principal:
+    """The principal, if its owner has the permission `name`, such as `meters.view`, now.
+
+    Raises NotPermittedError, NotProtectedError, and CatalogueError for an unknown name.
+    """
+    principal = principal_in(scope)
+    denied = permit(principal, scope[VERIFIER].need(name))
+    if denied is not None:
+        raise NotPermittedError(denied)
+    return principal
 
 
 class Authenticate:
-    """`Authenticate(app, verifier, realm="Production")`, around any ASGI app."""
+    """`Authenticate(app, verifier)`, around any ASGI app.
+
+    `open_paths` ask for no key and have no principal; they compare exactly, so what is not
+    literally one of them is asked. `legacy`: what answers to a bearer token carry.
+    """
 
     def __init__(
-        self, app: ASGIApp, verifier: Verifier, *, realm: str, legacy: LegacyNotice | None = None
+        self,
+        app: ASGIApp,
+        verifier: Verifier,
+        *,
+        open_paths: Collection[str] = (),
+        legacy: LegacyNotice | None = None,
     ) -> None:
         self._app = app
         self._verifier = verifier
-        self._realm = realm
+        self._open = frozenset(open_paths)
         self._legacy = (legacy or LegacyNotice()).headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in ("http", "websocket") or scope["path"] in self._open:
             await self._app(scope, receive, send)
             return
         presented = read(scope)
@@ -63,15 +110,20 @@ class Authenticate:
         if principal is None:
             decision = await self._verifier.verify(presented)
             if isinstance(decision, Denied):
-                await self._deny(decision, scope, receive, send)
+                await self.deny(decision, scope, receive, send)
                 return
             principal = decision.principal
         scope[PRINCIPAL] = principal
-        if principal.credential.kind is CredentialKind.TOKEN:
-            send = with_headers(send, self._legacy)
-        await self._app(scope, receive, send)
+        scope[VERIFIER] = self._verifier
+        by_token = principal.credential.kind is CredentialKind.TOKEN
+        try:
+            await self._app(scope, receive, with_headers(send, self._legacy) if by_token else send)
+        except NotPermittedError as no:
+            await self.deny(no.denied, scope, receive, send)
 
-    async def _deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
+    async def deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
+        """Record a denial and answer it. Nothing was answered yet."""
+        request_id_of(scope)
         origin = origin_of(scope)
         answer = self._verifier.refused(denied, origin)
         legacy = self._legacy if denied.by_bearer else ()
@@ -80,7 +132,7 @@ class Authenticate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        await send_problem(send, answer, realm=self._realm, origin=origin, more=legacy)
+        await send_problem(send, answer, realm=self._verifier.realm, origin=origin, more=legacy)
 
 
 async def send_problem(

@@ -75,6 +75,9 @@ TABLE: dict[Reason | Fault, Kind] = {
     Reason.PERMISSION_DENIED: Kind(
         403, "Permission denied", "The owner of this credential lacks the permission {need}."
     ),
+    Reason.NOT_IN_POLICY: Kind(
+        403, "Not in the policy", "The policy of this address does not name this method and path."
+    ),
     Reason.BEYOND_OWN_RIGHTS: Kind(
         403,
         "Beyond your own rights",
@@ -100,6 +103,10 @@ TABLE: dict[Reason | Fault, Kind] = {
     Fault.METHOD_NOT_ALLOWED: Kind(405, "Method not allowed"),
     Fault.BODY_TOO_LARGE: Kind(413, "Body too large"),
     Fault.UNSUPPORTED_MEDIA_TYPE: Kind(415, "Unsupported media type"),
+    Fault.PROXY_MISCONFIGURED: Kind(400, "Proxy set up wrongly"),
+    Fault.PROXY_SECRET: Kind(403, "Proxy secret needed"),
+    Fault.AMBIGUOUS_PATH: Kind(400, "Ambiguous path"),
+    Fault.IDENTITY_TOO_LARGE: Kind(403, "Identity too large"),
     Fault.INTERNAL_ERROR: Kind(500, "Internal error"),
 }
 

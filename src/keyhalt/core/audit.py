@@ -45,6 +45,7 @@ class Event(enum.StrEnum):
     GROUP_CREATE = "group.create"
     GROUP_EDIT = "group.edit"
     GROUP_DELETE = "group.delete"
+    POLICY_APPLY = "policy.apply"
     KEY_CREATE = "key.create"
     KEY_IMPORT = "key.import"
     KEY_EDIT = "key.edit"

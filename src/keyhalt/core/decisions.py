@@ -47,6 +47,7 @@ class Reason(enum.StrEnum):
     INVALID_KEY = "invalid_key"
     INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
     PERMISSION_DENIED = "permission_denied"
+    NOT_IN_POLICY = "not_in_policy"
     BEYOND_OWN_RIGHTS = "beyond_own_rights"
     KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
@@ -107,7 +108,8 @@ class Denied:
     credential: Credential | None = None
     by_bearer: bool = False
     exposed: KeyClaim | None = field(default=None, repr=False)
-    """A real key of this environment that stood in the URL: its owner is warned."""
+    """A real key of this environment that stood in the URL, or travelled in clear: its owner is
+    warned."""
 
 
 Decision = Allowed | Denied
@@ -125,6 +127,8 @@ class Presented:
     """How many Authorization headers there were."""
     over_https: bool = False
     query: bytes = b""
+    source: str = ""
+    """The client's address; told to a remote verifier, and decides nothing."""
 
     def __repr__(self) -> str:
         return f"Presented({len(self.keys)} keys, {self.authorizations} authorizations)"
@@ -165,7 +169,7 @@ def examine(
 ) -> Claim | Denied:
     """Checks 1 to 6: all that needs no store. `find_in_url`: a key text in a query string."""
     if not (presented.over_https or here.insecure_http):
-        return Denied(Reason.HTTPS_REQUIRED)
+        return Denied(Reason.HTTPS_REQUIRED, exposed=_in_clear(presented, here))
     if len(presented.keys) > 1 or any(b"," in key for key in presented.keys):
         return Denied(Reason.AMBIGUOUS_CREDENTIAL)
     if presented.keys:
@@ -180,6 +184,12 @@ def examine(
         claim = _examine_key(text, here)
         return Denied(Reason.KEY_IN_URL, exposed=claim if _vouched(claim, here) else None)
     return Denied(Reason.MISSING_CREDENTIAL)
+
+
+def _in_clear(presented: Presented, here: Here) -> KeyClaim | None:
+    """A real key that anybody on the way could read."""
+    claim = _examine_key(presented.keys[0], here) if len(presented.keys) == 1 else None
+    return claim if _vouched(claim, here) else None
 
 
 def _vouched(claim: object, here: Here) -> TypeGuard[KeyClaim]:

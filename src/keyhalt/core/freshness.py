@@ -60,6 +60,22 @@ class NeverFresh:
         return False
 
 
+class Seen:
+    """A freshness whose tag was read a moment ago, for this request, and is not read again."""
+
+    __slots__ = ("_freshness", "_tag")
+
+    def __init__(self, tag: Tag, freshness: Freshness) -> None:
+        self._tag = tag
+        self._freshness = freshness
+
+    def tag(self) -> Tag:
+        return self._tag
+
+    def unaffected(self, since: Tag, principal: Principal) -> bool:
+        return self._freshness.unaffected(since, principal)
+
+
 @dataclass(slots=True)
 class Entry:
     """A remembered permission: whoever `principal` is, the key acts as.

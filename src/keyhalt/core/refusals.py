@@ -21,6 +21,10 @@ class Fault(enum.StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    PROXY_MISCONFIGURED = "proxy_misconfigured"
+    PROXY_SECRET = "proxy_secret"  # noqa: S105 - a fault
+    AMBIGUOUS_PATH = "ambiguous_path"
+    IDENTITY_TOO_LARGE = "identity_too_large"
     INTERNAL_ERROR = "internal_error"
 
 

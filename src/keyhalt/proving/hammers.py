@@ -142,6 +142,7 @@ def _blind(engine: Engine) -> Verify:
         memory=Memory(1000),
         freshness=Blind(engine.verifying.freshness, engine.clock.monotonic),
         here=engine.here,
+        catalogue=engine.profile.catalogue,
         recorder=engine.recorder,
         clock=engine.clock,
         find_in_url=key_in_query,

@@ -13,6 +13,7 @@ from keyhalt.storage.datasources import SqlDatasources
 from keyhalt.storage.freezes import SqlFreezes
 from keyhalt.storage.groups import SqlGroups
 from keyhalt.storage.keys import SqlKeys
+from keyhalt.storage.policies import SqlPolicies
 from keyhalt.storage.roles import SqlRoles
 from keyhalt.storage.schema import auth_epoch, epoch_log
 from keyhalt.storage.transactions import transaction
@@ -42,6 +43,7 @@ class SqlTransaction:
         self.roles = SqlRoles(connection)
         self.groups = SqlGroups(connection)
         self.datasources = SqlDatasources(connection)
+        self.policies = SqlPolicies(connection)
         self.freezes = SqlFreezes(connection)
 
     def record(self, event: AuditEvent) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
 )
@@ -228,6 +229,17 @@ api_key = Table(
     # What a key made.
     Index(None, "datasource_id", "made_with_kind", "made_with_id"),
     sqlite_autoincrement=True,
+)
+
+
+policy = Table(
+    "policy",
+    RIGHTS,
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("made_by", String(128), nullable=False),
 )
 
 

@@ -1,4 +1,4 @@
-"""The operating system's randomness. The only module that asks for it."""
+"""The operating system's randomness: for all that must not be guessed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ def new_uuid() -> str:
 def process_id(serve_id: str, pid: int) -> str:
     """The name of worker `pid` of one `serve`, for itself and for its parent; else a new one."""
     return str(uuid.uuid5(uuid.UUID(serve_id), str(pid))) if serve_id else new_uuid()
-
-
-def new_request_id() -> str:
-    """16 characters: enough to find one request in a log."""
-    return os.urandom(8).hex()
 
 
 def uniform(low: float, high: float) -> float:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         NewKey,
         NewUser,
         Policy,
+        PolicyRow,
         RoleRow,
         SignInFacts,
     )
@@ -191,6 +192,15 @@ class FreezeStore(Protocol):
         """How many keys that are not deleted it takes in."""
 
 
+class PolicyStore(Protocol):
+    def add(self, policy: PolicyRow) -> None: ...
+    def get(self, name: str, version: int | None = None) -> PolicyRow | None:
+        """A version; without one, the newest."""
+
+    def newest(self) -> Sequence[PolicyRow]:
+        """The newest version of each, by name."""
+
+
 class RightsTransaction(Protocol):
     """One transaction on the store of rights; commits when its block ends, unless it raised."""
 
@@ -204,6 +214,8 @@ class RightsTransaction(Protocol):
     def groups(self) -> GroupStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
+    @property
+    def policies(self) -> PolicyStore: ...
     @property
     def freezes(self) -> FreezeStore: ...
 

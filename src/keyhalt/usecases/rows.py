@@ -141,3 +141,14 @@ class Copied:
     table: str
     rows: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A version of a policy, 1 and up, as it was written."""
+
+    name: str
+    version: int
+    text: str
+    created_at: datetime
+    made_by: str

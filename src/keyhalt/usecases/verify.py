@@ -22,7 +22,7 @@ from keyhalt.core.decisions import (
     decide_token,
     examine,
 )
-from keyhalt.core.freshness import Entry, Memory
+from keyhalt.core.freshness import Entry, Memory, Seen
 from keyhalt.core.limits import Limiter, Rate, retry_after
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Claim
-    from keyhalt.core.freshness import Freshness
+    from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.keytext import KeyClaim
+    from keyhalt.core.permissions import Catalogue, Need
     from keyhalt.core.principals import Principal
     from keyhalt.usecases.ports import Clock, CredentialReader, Recorder
 
@@ -65,6 +66,7 @@ class Verify:
         memory: Memory,
         freshness: Freshness,
         here: Here,
+        catalogue: Catalogue,
         recorder: Recorder,
         clock: Clock,
         find_in_url: Callable[[bytes], bytes | None],
@@ -73,6 +75,7 @@ class Verify:
         self._memory = memory
         self._freshness = freshness
         self._here = here
+        self._catalogue = catalogue
         self._recorder = recorder
         self._clock = clock
         self._monotonic = clock.monotonic
@@ -82,17 +85,27 @@ class Verify:
         self._failures = Limiter(FAILURES)
         self._exposures = Limiter(EXPOSURES)
 
-    def remembered(self, presented: Presented) -> Principal | None:
+    @property
+    def realm(self) -> str:
+        return self._here.environment
+
+    def need(self, name: str) -> Need:
+        """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
+        return self._catalogue.need(*name.split(".", 1))
+
+    def remembered(self, presented: Presented, tag: Tag | None = None) -> Principal | None:
         """Whom the key acts as, if that is proved fresh; None says: ask the store.
 
         Only what passed checks 1 to 7 was remembered, and 1 and 2 are looked at again here, so a
-        hit is what asking would give. The tag is read after the request arrived.
+        hit is what asking would give. The tag is read after the request arrived; `tag` is one
+        that was, for who needs it for more than this.
         """
         keys = presented.keys
         if len(keys) != 1 or not (presented.over_https or self._here.insecure_http):
             return None
         try:
-            return self._recall(sha256(keys[0]).digest(), self._freshness, self._monotonic)
+            look = self._freshness if tag is None else Seen(tag, self._freshness)
+            return self._recall(sha256(keys[0]).digest(), look, self._monotonic)
         except StoreUnavailableError:
             return None
 
@@ -183,6 +196,7 @@ class Verify:
         key = denied.exposed
         if key is None or self._exposures.admit(str(key.key_id), self._clock.monotonic()) > 0:
             return
+        where = "plain http" if denied.reason is Reason.HTTPS_REQUIRED else "url"
         self._recorder.record(
             AuditEvent(
                 event=Event.KEY_EXPOSED,
@@ -191,6 +205,6 @@ class Verify:
                 origin=origin,
                 object_type="key",
                 object_id=key.key_id,
-                details={"where": "url", "datasource": key.datasource, "owner": key.user_id},
+                details={"where": where, "datasource": key.datasource, "owner": key.user_id},
             )
         )

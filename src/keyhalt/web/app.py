@@ -5,35 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from keyhalt.client.forwarded import TrustProxies
 from keyhalt.client.legacy import MIGRATION_PATH, LegacyNotice
 from keyhalt.client.middleware import Authenticate
+from keyhalt.client.questions import VERIFY_PATH
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import exchange, groups, key_trees, keys, me, passwords, roles, sign_in, users
+from keyhalt.web.api import (
+    exchange,
+    groups,
+    key_trees,
+    keys,
+    me,
+    passwords,
+    roles,
+    sign_in,
+    users,
+    verify,
+)
+from keyhalt.web.forward_auth.assertions import JWKS_PATH, Signer
+from keyhalt.web.forward_auth.endpoint import PREFIX, ForwardAuth
+from keyhalt.web.forward_auth.vouching import Voucher
 from keyhalt.web.front import Front
+from keyhalt.web.internal import by_listener, guarded
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send, Verifier
+    from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
     from keyhalt.client.operations import App, Operation
     from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.edit_me import EditMe
     from keyhalt.usecases.exchange import ExchangeToken
+    from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
+    from keyhalt.usecases.verify import Verify
 
 
 class People(Protocol):
@@ -57,8 +77,7 @@ class People(Protocol):
 class WebParts:
     """Everything the web application is made of. The composition root fills it in."""
 
-    realm: str
-    verifier: Verifier
+    verifier: Verify
     issue: IssueKey
     delete_key: DeleteKey
     look_up: LookUp
@@ -69,7 +88,6 @@ class WebParts:
     trees: Trees
     apps: Sequence[App]
     checks: Mapping[str, Callable[[], bool]]
-    new_request_id: Callable[[], str]
     legacy: LegacyNotice
     insecure_http: bool
     build_date: str
@@ -77,6 +95,13 @@ class WebParts:
     passwords_at_once: int
     """How many passwords this process checks at once."""
     on_stop: Callable[[], None]
+    trusted_proxies: Sequence[str]
+    signer: Signer
+    clock: Clock
+    find_policy: FindPolicy
+    internal_port: int | None = None
+    """Where the internal listener listens, if there is one."""
+    proxy_secret_digest: bytes | None = None
 
 
 def operations_of(parts: WebParts) -> list[Operation]:
@@ -112,7 +137,47 @@ def operations_of(parts: WebParts) -> list[Operation]:
 
 
 def build(parts: WebParts) -> ASGIApp:
-    answers = Answers(parts.realm, parts.verifier.refused)
+    answers = Answers(parts.verifier.realm, parts.verifier.refused)
+    public: ASGIApp = TrustProxies(_public(parts, answers), parts.trusted_proxies)
+    if parts.internal_port is None:
+        return public
+    return by_listener(public, _internal(parts, answers), parts.internal_port)
+
+
+def _internal(parts: WebParts, answers: Answers) -> ASGIApp:
+    handler = verify.VerifyHandler(parts.verifier, parts.profile.catalogue)
+    voucher = Voucher(parts.signer, parts.verifier.realm, parts.clock)
+    forward_auth = ForwardAuth(parts.verifier, parts.find_policy, voucher)
+    # Nothing that is asked here travels further than the request that it is about.
+    verifying = Anonymous("POST", handler.answer, answers, insecure_http=True)
+    front = Front(
+        exact={
+            VERIFY_PATH: guarded(verifying, parts.proxy_secret_digest, answers),
+            **_health(parts),
+        },
+        behind=_not_found(answers),
+        other=_not_found(answers),
+        realm=parts.verifier.realm,
+        on_stop=lambda: None,
+    )
+    asked_by_proxies = guarded(forward_auth, parts.proxy_secret_digest, answers)
+
+    async def internal(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (asked_by_proxies if asked else front)(scope, receive, send)
+
+    return internal
+
+
+def _health(parts: WebParts) -> dict[str, ASGIApp]:
+    return {
+        "/livez": health.livez(),
+        "/readyz": health.readyz(parts.checks),
+        JWKS_PATH: health.jwks(parts.signer),
+    }
+
+
+def _public(parts: WebParts, answers: Answers) -> ASGIApp:
     lane = Lane(parts.passwords_at_once)
     routed = router_of(operations_of(parts), answers, lane)
 
@@ -123,14 +188,12 @@ def build(parts: WebParts) -> ASGIApp:
     return Front(
         exact={
             **_anonymous(parts, answers, lane),
-            "/livez": health.livez(),
-            "/readyz": health.readyz(parts.checks),
+            **_health(parts),
             MIGRATION_PATH: _migration_page,
         },
-        behind=Authenticate(routed, parts.verifier, realm=parts.realm, legacy=parts.legacy),
+        behind=Authenticate(routed, parts.verifier, legacy=parts.legacy),
         other=_not_found(answers),
-        realm=parts.realm,
-        new_request_id=parts.new_request_id,
+        realm=parts.verifier.realm,
         on_stop=stop,
     )
 

@@ -6,11 +6,10 @@ A request id, one folding of the path, no exception that reaches a client, one l
 from __future__ import annotations
 
 import logging
-import re
 import time
 from typing import TYPE_CHECKING
 
-from keyhalt.client.credentials import shown_path
+from keyhalt.client.credentials import request_id_of, shown_path
 from keyhalt.client.middleware import with_headers
 from keyhalt.client.problems import problem_of
 from keyhalt.core.refusals import Fault, Refused
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from keyhalt.client.middleware import ASGIApp, Message, Receive, Scope, Send
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("keyhalt.web")
 _access = logging.getLogger("keyhalt.access")
 
@@ -37,14 +35,12 @@ class Front:
         behind: ASGIApp,
         other: ASGIApp,
         realm: str,
-        new_request_id: Callable[[], str],
         on_stop: Callable[[], None],
     ) -> None:
         self._exact = exact
         self._behind = behind
         self._other = other
         self._realm = realm
-        self._new_request_id = new_request_id
         self._on_stop = on_stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +51,7 @@ class Front:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
             return
-        scope["keyhalt.request_id"] = request_id = self._request_id(scope)
+        request_id = request_id_of(scope)
         headers = (
             (b"x-request-id", request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -84,13 +80,6 @@ class Front:
             scope["path"] = path = path.rstrip("/")
             return self._exact.get(path, self._behind)
         return self._exact.get(scope["path"], self._other)
-
-    def _request_id(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                text: str = value.decode("ascii")
-                return text
-        return self._new_request_id()
 
     async def _fail(self, send: Send, request_id: str) -> None:
         detail = "Something went wrong here. The request id finds it in the log."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
+    from keyhalt.web.forward_auth.assertions import Signer
 
 
 def livez() -> ASGIApp:
@@ -30,6 +31,15 @@ def readyz(checks: Mapping[str, Callable[[], bool]]) -> ASGIApp:
         ready = all(found.values())
         body = {"status": "ready" if ready else "not ready", "checks": found}
         await send_reply(send, Reply(body, status=200 if ready else 503))
+
+    return answer
+
+
+def jwks(signer: Signer) -> ASGIApp:
+    """The public keys of assertions. A key is published before the first signature with it."""
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_reply(send, Reply(signer.jwks()))
 
     return answer
 

@@ -105,13 +105,11 @@ def listen(host: str, port: int) -> socket.socket:
 def server_config(
     app: ASGIApp | str,
     *,
-    trusted_proxies: str = "",
     certificate: str | None = None,
     private_key: str | None = None,
     workers: int = 1,
     factory: bool = False,
 ) -> uvicorn.Config:
-    """`trusted_proxies`: comma-separated addresses and networks that may say X-Forwarded-*."""
     return uvicorn.Config(
         app,
         factory=factory,
@@ -123,8 +121,7 @@ def server_config(
         access_log=False,
         server_header=False,
         date_header=True,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=False,  # client/forwarded.py
         ssl_certfile=certificate,
         ssl_keyfile=private_key,
         timeout_graceful_shutdown=10,

@@ -1,0 +1,40 @@
+"""Orders behind Starlette.
+
+Run with: uvicorn app:app
+"""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from keyhalt import Authenticate, principal_in
+from keyhalt.integrations.starlette import require
+from keyhalt.library import open_verifier
+
+verifier = open_verifier(profile="../orders.toml")
+
+
+@require("orders.view")
+async def orders(request: Request) -> JSONResponse:
+    return JSONResponse({"readBy": principal_in(request.scope).user_code})
+
+
+@require("orders.create")
+def place(request: Request) -> JSONResponse:
+    return JSONResponse({"createdBy": principal_in(request.scope).user_code})
+
+
+async def health(_request: Request) -> JSONResponse:
+    return JSONResponse("ok")
+
+
+app = Starlette(
+    routes=[
+        Route("/orders", orders),
+        Route("/orders", place, methods=["POST"]),
+        Route("/health", health),
+    ],
+    middleware=[Middleware(Authenticate, verifier=verifier, open_paths=["/health"])],
+)

@@ -1,0 +1,87 @@
+"""What an engine is built from, and the stores that this names."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyhalt.core.freshness import BYTES_MAX
+from keyhalt.storage.stores import SqliteStores
+from keyhalt.system.clock import SystemClock, boottime
+from keyhalt.system.randomness import new_uuid, uniform
+
+if TYPE_CHECKING:
+    from keyhalt.core.profiles import Profile
+    from keyhalt.core.secrets import MacKeys
+    from keyhalt.storage.postgres import Database
+    from keyhalt.storage.stores import Stores
+
+MEMORY_ENTRIES = 1_000_000
+TOKEN_LIFETIME = timedelta(hours=24)
+LEASE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """Where the stores are: in `database`, or in files in `folder`."""
+
+    folder: Path
+    database: Database | None = None
+    lease_seconds: float = LEASE_SECONDS
+    process: str = ""
+    """Under which name the process holds its lease; empty: a new one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions(StoreOptions):
+    """What an engine is built from. `mac_keys` set: keys from a setting instead of the file.
+
+    `cache` off: every request asks the store, for machines whose clocks stand still at times.
+    """
+
+    profile: Profile
+    mac_keys_path: Path
+    mark_path: Path
+    """Where the mark is kept (core/marks.py)."""
+    mac_keys: MacKeys | None = field(default=None, repr=False)
+    aliases: frozenset[str] = frozenset()
+    insecure_http: bool = False
+    legacy_login: bool = True
+    token_lifetime: timedelta = TOKEN_LIFETIME
+    memory_entries: int = MEMORY_ENTRIES
+    memory_bytes: int = BYTES_MAX
+    cache: bool = True
+    passwords_at_once: int = 1
+
+
+def stores_of(options: StoreOptions, *, create: bool) -> Stores:
+    """Open the stores; with `create`, make the files that are missing.
+
+    Raises NotSetUpError or StoreUnavailableError.
+    """
+    if options.database is None:
+        return SqliteStores(options.folder, create=create)
+    # Only here, so that who uses SQLite need not have the driver of PostgreSQL.
+    from keyhalt.storage.postgres_stores import Machine, PostgresStores  # noqa: PLC0415
+
+    machine = Machine(
+        clock=boottime,
+        sleep=time.sleep,
+        now=SystemClock().now,
+        new_id=new_uuid,
+        uniform=uniform,
+    )
+    return PostgresStores(
+        options.database,
+        machine,
+        lease_seconds=options.lease_seconds,
+        process=options.process or new_uuid(),
+    )
+
+
+def where(options: StoreOptions) -> str:
+    """The place of the stores in words, without a password."""
+    return str(options.folder) if options.database is None else "the database"

@@ -1,0 +1,125 @@
+"""Every framework, attacked in the same way, with the engine in the app's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keyhalt.library import EmbeddedVerifier
+from tests.integrations.apps import APPS, Ask
+from tests.world import OPERATOR, ORIGIN, World
+
+
+@pytest.fixture(params=sorted(APPS))
+def ask(world: World, request: pytest.FixtureRequest) -> Iterator[Ask]:
+    with APPS[request.param](lambda: EmbeddedVerifier(world.other())) as asking:
+        yield asking
+    world.others.clear()
+
+
+def key_header(world: World, *grants: str) -> tuple[int, tuple[str, str]]:
+    key_id, key = world.key(world.user("jsmith", *grants))
+    return key_id, ("ECI-ApiKey", key)
+
+
+def test_a_key_with_the_permission_acts_as_its_owner(world: World, ask: Ask) -> None:
+    """The view runs, and knows who calls."""
+    _, key = key_header(world, "orders.view")
+    answer = ask("/orders", key)
+    assert (answer.status, answer.json) == (200, {"by": "jsmith"})
+
+
+def test_nothing_is_answered_without_a_key_that_counts(world: World, ask: Ask) -> None:
+    """401 with challenges and a problem document, for paths that do not exist, too."""
+    for headers in ([], [("ECI-ApiKey", "nonsense")], [("Authorization", "Bearer made-up")]):
+        answer = ask("/orders", *headers)
+        assert answer.status == 401
+        assert answer.header("content-type") == "application/problem+json"
+        assert 'ApiKey realm="Lab"' in answer.header("www-authenticate")
+        assert answer.header("cache-control") == "no-store"
+        assert answer.json["requestId"]
+    denials = world.others[0]
+    denials.recorder.flush()
+    assert {event.reason for event in world.denials()} == {
+        "missing_credential",
+        "foreign_text",
+        "unknown_token",
+    }
+
+
+def test_a_missing_permission_is_403_and_named(world: World, ask: Ask) -> None:
+    """The problem says which; the audit log says who."""
+    _, key = key_header(world, "orders.view")
+    answer = ask("/orders/new", key)
+    assert (answer.status, answer.json["code"]) == (403, "permission_denied")
+    assert answer.json["permission"] == "orders.create"
+    world.others[0].recorder.flush()
+    (denial,) = world.denials()
+    assert (denial.actor.name, denial.reason) == ("jsmith", "permission_denied")
+
+
+def test_two_keys_are_refused(world: World, ask: Ask) -> None:
+    """Whether they arrive apart or joined by the server."""
+    _, key = key_header(world, "orders.view")
+    assert ask("/orders", key, key).status == 400
+    assert ask("/orders", ("ECI-ApiKey", f"{key[1]},{key[1]}")).status == 400
+
+
+def test_plain_http_is_refused(world: World, ask: Ask) -> None:
+    """A key that travelled in clear is refused, and its owner is warned."""
+    _, key = key_header(world, "orders.view")
+    answer = ask("/orders", key, scheme="http")
+    assert (answer.status, answer.json["code"]) == (400, "https_required")
+    world.others[0].recorder.flush()
+    (warned,) = [event for event in world.events() if event.event.value == "key.exposed"]
+    assert warned.details["where"] == "plain http"
+
+
+def test_open_paths_compare_exactly(ask: Ask) -> None:
+    """What is not literally an open path asks for a key."""
+    assert ask("/health").status == 200
+    for path in ("/HEALTH", "/health/x", "/healthy", "/orders"):
+        assert ask(path).status in (401, 404), path
+
+
+def test_a_deleted_key_is_refused_at_the_next_request(world: World, ask: Ask) -> None:
+    """Remembered or not: deleted in another process, refused here."""
+    key_id, key = key_header(world, "orders.view")
+    for _ in range(3):
+        assert ask("/orders", key).status == 200
+    world.engine.delete_key(
+        OPERATOR, datasource_id=world.datasource_id, key_id=key_id, origin=ORIGIN
+    )
+    assert ask("/orders", key).status == 401
+
+
+def test_what_a_role_loses_its_keys_lose_at_once(world: World, ask: Ask) -> None:
+    """And what it gets, they get."""
+    _, key = key_header(world, "orders.view")
+    assert ask("/orders", key).status == 200
+    world.grant("jsmith", "orders.create")
+    assert ask("/orders", key).status == 403
+    assert ask("/orders/new", key).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("fastapi", "/openapi.json"), ("litestar", "/schema/openapi.json")]
+)
+def test_the_apps_own_document_tells_of_keys(world: World, name: str, path: str) -> None:
+    """The scheme, and what 401 and 403 look like, in the document that the app serves."""
+    with APPS[name](lambda: EmbeddedVerifier(world.other())) as ask:
+        document = ask(path).json
+    world.others.clear()
+    scheme = document["components"]["securitySchemes"]["ApiKey"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "ECI-ApiKey")
+    assert "Problem" in document["components"]["schemas"]
+    orders = document["paths"]["/orders"]["get"]
+    assert orders["security"] == [{"ApiKey": []}]
+    assert "orders.view" in orders["responses"]["403"]["description"]
+    assert "application/problem+json" in orders["responses"]["401"]["content"]
+    assert (
+        "orders.create"
+        in document["paths"]["/orders/new"]["get"]["responses"]["403"]["description"]
+    )
+    assert "security" not in document["paths"]["/health"]["get"]
