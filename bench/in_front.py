@@ -81,10 +81,11 @@ def bare(headers: list[tuple[bytes, bytes]], body: bytes) -> ASGIApp:
 def serve(row: str, port: int, folder: Path) -> None:
     """One row as a process: until it is told to stop."""
     options = EngineOptions(
-        folder=folder, profile=load_profile("energycap"), mac_keys_path=folder / "mac-keys.toml"
-    )
-    options = EngineOptions(
-        **{n: getattr(options, n) for n in options.__dataclass_fields__} | {"insecure_http": True}
+        folder=folder,
+        profile=load_profile("energycap"),
+        mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
+        insecure_http=True,
     )
     plain = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     if row == BARE:

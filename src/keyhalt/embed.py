@@ -279,7 +279,8 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     stores = stores_of(options, create=False)
     try:
         if upgrade:
-            _refuse_unfit(stores)
+            if faults := stores.check():
+                raise UnfitStoreError("; ".join(faults))  # noqa: TRY301
             stores.upgrade()
         elif not stores.current():
             raise NotSetUpError(  # noqa: TRY301
@@ -295,12 +296,6 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     except BaseException:
         stores.close()
         raise
-
-
-def _refuse_unfit(stores: Stores) -> None:
-    faults = stores.check()
-    if faults:
-        raise UnfitStoreError("; ".join(faults))
 
 
 def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:

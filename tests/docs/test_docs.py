@@ -231,6 +231,14 @@ def test_the_check_of_an_assertion_in_the_guide_works(world: World) -> None:
                 names["caller_of"](wrong, signer.jwks())
 
 
+def test_the_catalogue_of_the_examples_is_the_one_that_tests_use() -> None:
+    """But for its first line, which says what it is."""
+    shown, used = (
+        (ROOT / folder / "orders.toml").read_text().splitlines() for folder in ("examples", "tests")
+    )
+    assert shown[1:] == used[1:]
+
+
 def test_every_dialect_is_in_the_guide() -> None:
     """With each header that it reads."""
     text = text_of("forward-auth.md").lower()
