@@ -8,49 +8,44 @@ import sys
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from keyhalt.cli.app import run
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.config import (
     Settings,
     SettingsError,
-    check_stores,
     check_transport,
     load_profile,
-    load_settings,
 )
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import (
     Engine,
-    EngineOptions,
-    StoreOptions,
     mac_keys_of,
-    open_engine,
     set_up_of,
     stores_of,
 )
+from keyhalt.environments import Environment, Installation, load_environment, load_installation
+from keyhalt.opening import open_engines, open_environment, store_options_of
 from keyhalt.storage.stores import NotSetUpError
-from keyhalt.system.mac_key_file import mac_keys_from_text
-from keyhalt.system.passwords import at_once
 from keyhalt.system.randomness import new_request_id, new_uuid, process_id
 from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from keyhalt.client.middleware import ASGIApp
     from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
-    from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
+PRODUCT = "keyhalt"
 ENTRY_POINTS = "keyhalt.apps"
 _SERVE_ID = "_KEYHALT_SERVE_ID"
 
@@ -61,21 +56,27 @@ def main() -> NoReturn:
 
 def asgi() -> ASGIApp:
     """The application of one worker process, from the settings of its environment."""
-    settings = load_settings()
-    serve_id = os.environ.get(_SERVE_ID, "")
-    engine = open_engine(_options(settings, process=process_id(serve_id, os.getpid())))
-    return _draining(application(settings, engine), settings)
+    installation = load_installation("", {})
+    process = process_id(os.environ.get(_SERVE_ID, ""), os.getpid())
+    return application_of(installation, open_engines(installation, process=process))
 
 
 @dataclass(frozen=True, slots=True)
 class MainTools:
-    """What the commands borrow (cli/context.py). Each call reads the settings anew."""
+    """What the commands borrow (cli/context.py). Each call reads the settings anew.
+
+    `environment`: the name of the one that a command is about; empty for the only one.
+    """
+
+    environment: str = ""
+
+    def of(self, environment: str) -> MainTools:
+        return MainTools(environment)
 
     @contextmanager
     def engine(self, **said: object) -> Iterator[Engine]:
-        settings = _settings(said)
         with _setup_errors():
-            engine = open_engine(_options(settings))
+            engine = open_environment(load_environment(self.environment, said))
         try:
             yield engine
         finally:
@@ -90,11 +91,14 @@ class MainTools:
         origin: Origin,
         **said: object,
     ) -> EnvironmentRow:
-        settings = _settings(said)
-        profile = load_profile(settings.profile)
-        stores = _stores(settings, create=True)
+        with _setup_errors():
+            there = load_environment(environment, said)
+            settings = there.settings
+            profile = load_profile(settings.profile)
+            stores = _stores(settings, create=True)
         try:
             stores.upgrade()
+            product = product or there.product or PRODUCT
             new = EnvironmentRow(environment, product, profile.name, new_uuid())
             made = set_up_of(stores, profile).environment(acting, new, origin)
             if isinstance(made, Refused):
@@ -108,7 +112,7 @@ class MainTools:
     @contextmanager
     def mac_keys(self, **said: object) -> Iterator[ManageMacKeys]:
         """Without opening the engine, which needs the keys that may be lost."""
-        settings = _settings(said)
+        settings = self._environment(said).settings
         if settings.mac_keys is not None:
             raise Failure("the MAC keys are a setting here; change KEYHALT_MAC_KEYS", EXIT_CONFIG)
         with _setup_errors():
@@ -120,7 +124,7 @@ class MainTools:
 
     def upgrade(self, **said: object) -> None:
         with _setup_errors():
-            stores = _stores(_settings(said), create=False)
+            stores = _stores(self._environment(said).settings, create=False)
         try:
             stores.upgrade()
         finally:
@@ -128,7 +132,7 @@ class MainTools:
 
     def schema_is_current(self, **said: object) -> bool:
         with _setup_errors():
-            stores = _stores(_settings(said), create=False)
+            stores = _stores(self._environment(said).settings, create=False)
         try:
             return stores.current()
         finally:
@@ -142,7 +146,7 @@ class MainTools:
     def contains(
         self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
     ) -> bool:
-        apps = load_apps(_settings(said))
+        apps = load_apps(self._environment(said).settings)
         try:
             return any(app.contains(datasource_id, hierarchy, ancestor, node) for app in apps)
         finally:
@@ -159,7 +163,7 @@ class MainTools:
         **said: object,
     ) -> Sequence[Mapping[str, int]]:
         views: list[dict[str, int]] = []
-        for app in load_apps(_settings(said)):
+        for app in load_apps(self._environment(said).settings):
             try:
                 more = app.load_sample(datasource_id, user_id, sizes=sizes, progress=progress)
             except ValueError as error:
@@ -178,15 +182,35 @@ class MainTools:
         on_listening: Callable[[], None] | None = None,
         **said: object,
     ) -> None:
-        settings = _settings(said)
-        try:
-            check_transport(settings)
-        except SettingsError as error:
-            raise Failure(str(error), EXIT_CONFIG) from None
         with _setup_errors():
-            engine = open_engine(_options(settings), upgrade=True)
+            installation = load_installation(self.environment, said)
+            settings = installation.settings
+            check_transport(settings)
+            engines = open_engines(installation, upgrade=True)
         listener = listener or self._listener(settings)
-        _serve(settings, engine, listener, on_listening or _announce(settings, listener))
+        _serve(installation, engines, listener, on_listening or _announce(settings, listener))
+
+    def serve_each(
+        self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]
+    ) -> None:
+        """A demo: the environment of each folder at a listener of its own, over plain HTTP."""
+        from keyhalt.web.environments import by_port  # noqa: PLC0415
+
+        said = [{"data": folder, "insecure_http": True} for folder in places.values()]
+        with _setup_errors():
+            found = tuple(load_environment("", each) for each in said)
+            installation = Installation(settings=found[0].settings, environments=found)
+            engines = open_engines(installation)
+        apps = {
+            listener.getsockname()[1]: application(each.settings, engine)
+            for listener, each, engine in zip(places, found, engines, strict=True)
+        }
+        app = _draining(by_port(apps), installation.settings)
+        _run(app, installation, list(places), on_listening)
+
+    def _environment(self, said: Mapping[str, object]) -> Environment:
+        with _setup_errors():
+            return load_environment(self.environment, said)
 
     def _listener(self, settings: Settings) -> socket.socket:
         try:
@@ -208,68 +232,8 @@ def load_apps(settings: Settings) -> list[App]:
     return [found[name].load()(context) for name in settings.app_names]
 
 
-def _settings(said: Mapping[str, object]) -> Settings:
-    try:
-        return load_settings(**said)
-    except SettingsError as error:
-        raise Failure(str(error), EXIT_CONFIG) from None
-
-
 def _stores(settings: Settings, *, create: bool) -> Stores:
-    options = StoreOptions(
-        folder=settings.data,
-        database=_database(settings),
-        lease_seconds=settings.lease_seconds,
-    )
-    return stores_of(options, create=create)
-
-
-def _database(settings: Settings) -> Database | None:
-    """Raises Failure, also where the driver is not installed."""
-    try:
-        check_stores(settings)
-        if settings.database_url is None:
-            return None
-        from keyhalt.storage.postgres import Database, driver_url  # noqa: PLC0415
-
-        listen = settings.listen_url
-        database = Database(
-            url=settings.database_url.get_secret_value(),
-            listen_url=listen.get_secret_value() if listen else "",
-            pool_size=settings.database_pool,
-            statement_seconds=settings.database_statement_seconds,
-        )
-        for name, url in (("DATABASE_URL", database.url), ("LISTEN_URL", database.direct_url)):
-            try:
-                driver_url(url)
-            except ValueError as error:
-                raise SettingsError(f"setting KEYHALT_{name}: {error}") from None
-    except SettingsError as error:
-        raise Failure(str(error), EXIT_CONFIG) from None
-    if find_spec("psycopg") is None:
-        raise Failure("PostgreSQL needs its driver: pip install 'keyhalt[postgres]'", EXIT_CONFIG)
-    return database
-
-
-def _options(settings: Settings, *, process: str = "") -> EngineOptions:
-    text = settings.mac_keys
-    return EngineOptions(
-        folder=settings.data,
-        database=_database(settings),
-        lease_seconds=settings.lease_seconds,
-        cache=settings.cache,
-        process=process,
-        profile=load_profile(settings.profile),
-        mac_keys_path=settings.mac_keys_path,
-        mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
-        aliases=settings.alias_names,
-        insecure_http=settings.insecure_http,
-        legacy_login=settings.legacy_login,
-        token_lifetime=settings.token_lifetime,
-        memory_entries=settings.memory_entries,
-        memory_bytes=settings.memory_mib * 1024 * 1024,
-        passwords_at_once=at_once(settings.workers),
-    )
+    return stores_of(store_options_of(settings), create=create)
 
 
 def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
@@ -316,35 +280,62 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     )
 
 
+def application_of(installation: Installation, engines: Sequence[Engine]) -> ASGIApp:
+    """The web application of one process, for all environments that it serves."""
+    from keyhalt.web.environments import Served, by_host  # noqa: PLC0415
+
+    served = [
+        Served(each.name, each.hosts, application(each.settings, engine), engine.ready)
+        for each, engine in zip(installation.environments, engines, strict=True)
+    ]
+    app = by_host(served, new_request_id) if served[0].hosts else served[0].app
+    return _draining(app, installation.settings)
+
+
 def _serve(
-    settings: Settings,
-    engine: Engine,
+    installation: Installation,
+    engines: Sequence[Engine],
     listener: socket.socket,
     on_listening: Callable[[], None],
 ) -> None:
+    if installation.settings.workers == 1:
+        _run(application_of(installation, engines), installation, [listener], on_listening)
+        return
+    for engine in engines:
+        engine.close()
+    _tell_workers(installation)
+    _run("keyhalt.main:asgi", installation, [listener], on_listening)
+
+
+def _run(
+    app: ASGIApp | str,
+    installation: Installation,
+    listeners: list[socket.socket],
+    on_listening: Callable[[], None],
+) -> None:
+    """`app` as a text: where each worker finds what makes its own."""
     import uvicorn  # noqa: PLC0415
 
     from keyhalt.web.server import Supervisor, server_config  # noqa: PLC0415
 
-    listener.listen(2048)
-    listener.set_inheritable(True)
-    common: dict[str, Any] = {
-        "trusted_proxies": settings.trusted_proxies,
-        "certificate": str(settings.certificate) if settings.certificate else None,
-        "private_key": str(settings.private_key) if settings.private_key else None,
-    }
+    settings = installation.settings
+    for listener in listeners:
+        listener.listen(2048)
+        listener.set_inheritable(True)
     signal.signal(signal.SIGTERM, _stopped)
-    if settings.workers == 1:
-        app = _draining(application(settings, engine), settings)
-        server = uvicorn.Server(server_config(app, **common))
-        on_listening()
-        server.run(sockets=[listener])
-        return
-    engine.close()
-    _tell_workers(settings)
-    config = server_config("keyhalt.main:asgi", factory=True, workers=settings.workers, **common)
+    config = server_config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers if isinstance(app, str) else 1,
+        trusted_proxies=settings.trusted_proxies,
+        certificate=str(settings.certificate) if settings.certificate else None,
+        private_key=str(settings.private_key) if settings.private_key else None,
+    )
     on_listening()
-    Supervisor(config, [listener], _bury(settings)).run()
+    if isinstance(app, str):
+        Supervisor(config, listeners, _bury(installation)).run()
+    else:
+        uvicorn.Server(config).run(sockets=listeners)
 
 
 def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -353,21 +344,24 @@ def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
     return Draining(app, settings.drain_seconds)
 
 
-def _tell_workers(settings: Settings) -> None:
+def _tell_workers(installation: Installation) -> None:
     # A worker starts from its environment; what a command's options said goes there.
     for name in ("data", "insecure_http", "workers", "drain_seconds"):
-        os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(settings, name))
+        os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(installation.settings, name))
+    if len(installation.environments) == 1:
+        os.environ["KEYHALT_ENVIRONMENT"] = installation.environments[0].name
     os.environ[_SERVE_ID] = new_uuid()
 
 
-def _bury(settings: Settings) -> Callable[[int], None]:
+def _bury(installation: Installation) -> Callable[[int], None]:
     """What the parent does for a worker that died: no change has to wait for its lease."""
 
     def bury(pid: int) -> None:
-        stores = _stores(settings, create=False)
-        # If it cannot be said, a change waits for the lease to end, once.
-        with closing(stores), suppress(StoreUnavailableError):
-            stores.bury(process_id(os.environ[_SERVE_ID], pid))
+        for each in installation.environments:
+            stores = _stores(each.settings, create=False)
+            # If it cannot be said, a change waits for the lease to end, once.
+            with closing(stores), suppress(StoreUnavailableError):
+                stores.bury(process_id(os.environ[_SERVE_ID], pid))
 
     return bury
 
@@ -395,5 +389,5 @@ def _announce(settings: Settings, listener: socket.socket) -> Callable[[], None]
 def _setup_errors() -> Iterator[None]:
     try:
         yield
-    except NotSetUpError as error:
+    except (NotSetUpError, SettingsError) as error:
         raise Failure(str(error), EXIT_CONFIG) from None

@@ -75,6 +75,9 @@ class Verbs(Protocol):
 class Tools(Protocol):
     """What the composition root lends the commands. `said`: settings given as options."""
 
+    def of(self, environment: str) -> Tools:
+        """The same for the environment of that name."""
+
     def engine(self, **said: object) -> AbstractContextManager[Verbs]: ...
     def init(
         self,
@@ -95,6 +98,9 @@ class Tools(Protocol):
         listener: socket.socket | None = None,
         on_listening: Callable[[], None] | None = None,
         **said: object,
+    ) -> None: ...
+    def serve_each(
+        self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]
     ) -> None: ...
     def contains(
         self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
@@ -178,7 +184,22 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--data DIR` on every command that opens the store."""
+    """`--data DIR` and `--environment NAME` on every command that opens the store."""
+    option = click.option(
+        "--environment",
+        expose_value=False,
+        callback=_choose,
+        help="Which one, where KEYHALT_CONFIG has several.  [default: KEYHALT_ENVIRONMENT]",
+    )
+    return folder_option(option(command))
+
+
+def _choose(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        context.obj = context.obj.of(name)
+
+
+def folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.environments import ENVIRONMENT_NAME_MAX
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         RightsTransaction,
     )
 
-ENVIRONMENT_NAME_MAX = 64
 PRODUCT_NAME_MAX = 32
 DATASOURCE_NAME_MAX = 64
 
