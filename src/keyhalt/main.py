@@ -1,13 +1,10 @@
-"""The composition root of the server and of the command line. Apps are found by entry point."""
+"""The composition root of the server and of the command line."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, NoReturn
 
 from keyhalt.cli.app import run
@@ -23,42 +20,28 @@ from keyhalt.embed import (
     Engine,
     mac_keys_of,
     set_up_of,
-    stores_of,
 )
 from keyhalt.environments import Environment, Installation, load_environment, load_installation
-from keyhalt.opening import open_engines, open_environment, store_options_of
+from keyhalt.opening import open_engines, open_environment, open_stores
+from keyhalt.running import announce, application, load_apps, run_server, serve
 from keyhalt.storage.stores import NotSetUpError
-from keyhalt.system.randomness import new_request_id, new_uuid, process_id
-from keyhalt.usecases.ports import EnvironmentRow, StoreUnavailableError
+from keyhalt.system.randomness import new_uuid
+from keyhalt.usecases.ports import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from keyhalt.client.middleware import ASGIApp
-    from keyhalt.client.operations import App
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
-    from keyhalt.storage.stores import Stores
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
-VERSION = version("keyhalt")
-BUILD_DATE = "2026-11-24T00:00:00Z"
 PRODUCT = "keyhalt"
-ENTRY_POINTS = "keyhalt.apps"
-_SERVE_ID = "_KEYHALT_SERVE_ID"
 
 
 def main() -> NoReturn:
     sys.exit(run(MainTools()))
-
-
-def asgi() -> ASGIApp:
-    """The application of one worker process, from the settings of its environment."""
-    installation = load_installation("", {})
-    process = process_id(os.environ.get(_SERVE_ID, ""), os.getpid())
-    return application_of(installation, open_engines(installation, process=process))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +78,7 @@ class MainTools:
             there = load_environment(environment, said)
             settings = there.settings
             profile = load_profile(settings.profile)
-            stores = _stores(settings, create=True)
+            stores = open_stores(settings, create=True)
         try:
             stores.upgrade()
             product = product or there.product or PRODUCT
@@ -116,7 +99,7 @@ class MainTools:
         if settings.mac_keys is not None:
             raise Failure("the MAC keys are a setting here; change KEYHALT_MAC_KEYS", EXIT_CONFIG)
         with _setup_errors():
-            stores = _stores(settings, create=False)
+            stores = open_stores(settings, create=False)
         try:
             yield mac_keys_of(stores, settings.mac_keys_path)
         finally:
@@ -124,7 +107,7 @@ class MainTools:
 
     def upgrade(self, **said: object) -> None:
         with _setup_errors():
-            stores = _stores(self._environment(said).settings, create=False)
+            stores = open_stores(self._environment(said).settings, create=False)
         try:
             stores.upgrade()
         finally:
@@ -132,7 +115,7 @@ class MainTools:
 
     def schema_is_current(self, **said: object) -> bool:
         with _setup_errors():
-            stores = _stores(self._environment(said).settings, create=False)
+            stores = open_stores(self._environment(said).settings, create=False)
         try:
             return stores.current()
         finally:
@@ -188,7 +171,7 @@ class MainTools:
             check_transport(settings)
             engines = open_engines(installation, upgrade=True)
         listener = listener or self._listener(settings)
-        _serve(installation, engines, listener, on_listening or _announce(settings, listener))
+        serve(installation, engines, listener, on_listening or announce(settings, listener))
 
     def serve_each(
         self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]
@@ -205,8 +188,7 @@ class MainTools:
             listener.getsockname()[1]: application(each.settings, engine)
             for listener, each, engine in zip(places, found, engines, strict=True)
         }
-        app = _draining(by_port(apps), installation.settings)
-        _run(app, installation, list(places), on_listening)
+        run_server(by_port(apps), installation, list(places), on_listening)
 
     def _environment(self, said: Mapping[str, object]) -> Environment:
         with _setup_errors():
@@ -218,171 +200,6 @@ class MainTools:
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             raise Failure(f"cannot listen on {where}: {error.strerror}", EXIT_UNAVAILABLE) from None
-
-
-def load_apps(settings: Settings) -> list[App]:
-    """The apps behind the keys that the settings name. Raises Failure for an unknown one."""
-    from keyhalt.client.operations import AppContext  # noqa: PLC0415
-
-    context = AppContext(profile=load_profile(settings.profile), folder=settings.data)
-    found = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
-    unknown = [name for name in settings.app_names if name not in found]
-    if unknown:
-        raise Failure(f"KEYHALT_APPS names {unknown[0]!r}, which is not installed", EXIT_CONFIG)
-    return [found[name].load()(context) for name in settings.app_names]
-
-
-def _stores(settings: Settings, *, create: bool) -> Stores:
-    return stores_of(store_options_of(settings), create=create)
-
-
-def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
-    """The web application of one process. `apps`: instead of those that the settings name."""
-    from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
-    from keyhalt.telemetry.logs import configure  # noqa: PLC0415
-    from keyhalt.web.app import People, WebParts, build  # noqa: PLC0415
-
-    configure(access_log=settings.access_log)
-    apps = load_apps(settings) if apps is None else apps
-    engine.trees.apps = apps
-
-    def stop() -> None:
-        for app in apps:
-            app.close()
-        engine.close()
-
-    return build(
-        WebParts(
-            realm=engine.environment.name,
-            verifier=engine.verify,
-            issue=engine.issue,
-            delete_key=engine.delete_key,
-            look_up=engine.look_up,
-            sign_in=engine.sign_in,
-            people=People(
-                engine.manage_users,
-                engine.manage_roles,
-                engine.manage_groups,
-                engine.look_up_users,
-            ),
-            profile=engine.profile,
-            trees=engine.trees,
-            apps=apps,
-            checks={"rights": engine.ready},
-            new_request_id=new_request_id,
-            legacy=LegacyNotice(sunset=settings.sunset),
-            insecure_http=settings.insecure_http,
-            build_date=BUILD_DATE,
-            version=VERSION,
-            passwords_at_once=engine.options.passwords_at_once,
-            on_stop=stop,
-        )
-    )
-
-
-def application_of(installation: Installation, engines: Sequence[Engine]) -> ASGIApp:
-    """The web application of one process, for all environments that it serves."""
-    from keyhalt.web.environments import Served, by_host  # noqa: PLC0415
-
-    served = [
-        Served(each.name, each.hosts, application(each.settings, engine), engine.ready)
-        for each, engine in zip(installation.environments, engines, strict=True)
-    ]
-    app = by_host(served, new_request_id) if served[0].hosts else served[0].app
-    return _draining(app, installation.settings)
-
-
-def _serve(
-    installation: Installation,
-    engines: Sequence[Engine],
-    listener: socket.socket,
-    on_listening: Callable[[], None],
-) -> None:
-    if installation.settings.workers == 1:
-        _run(application_of(installation, engines), installation, [listener], on_listening)
-        return
-    for engine in engines:
-        engine.close()
-    _tell_workers(installation)
-    _run("keyhalt.main:asgi", installation, [listener], on_listening)
-
-
-def _run(
-    app: ASGIApp | str,
-    installation: Installation,
-    listeners: list[socket.socket],
-    on_listening: Callable[[], None],
-) -> None:
-    """`app` as a text: where each worker finds what makes its own."""
-    import uvicorn  # noqa: PLC0415
-
-    from keyhalt.web.server import Supervisor, server_config  # noqa: PLC0415
-
-    settings = installation.settings
-    for listener in listeners:
-        listener.listen(2048)
-        listener.set_inheritable(True)
-    signal.signal(signal.SIGTERM, _stopped)
-    config = server_config(
-        app,
-        factory=isinstance(app, str),
-        workers=settings.workers if isinstance(app, str) else 1,
-        trusted_proxies=settings.trusted_proxies,
-        certificate=str(settings.certificate) if settings.certificate else None,
-        private_key=str(settings.private_key) if settings.private_key else None,
-    )
-    on_listening()
-    if isinstance(app, str):
-        Supervisor(config, listeners, _bury(installation)).run()
-    else:
-        uvicorn.Server(config).run(sockets=listeners)
-
-
-def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
-    from keyhalt.web.draining import Draining  # noqa: PLC0415
-
-    return Draining(app, settings.drain_seconds)
-
-
-def _tell_workers(installation: Installation) -> None:
-    # A worker starts from its environment; what a command's options said goes there.
-    for name in ("data", "insecure_http", "workers", "drain_seconds"):
-        os.environ[f"KEYHALT_{name.upper()}"] = str(getattr(installation.settings, name))
-    if len(installation.environments) == 1:
-        os.environ["KEYHALT_ENVIRONMENT"] = installation.environments[0].name
-    os.environ[_SERVE_ID] = new_uuid()
-
-
-def _bury(installation: Installation) -> Callable[[int], None]:
-    """What the parent does for a worker that died: no change has to wait for its lease."""
-
-    def bury(pid: int) -> None:
-        for each in installation.environments:
-            stores = _stores(each.settings, create=False)
-            # If it cannot be said, a change waits for the lease to end, once.
-            with closing(stores), suppress(StoreUnavailableError):
-                stores.bury(process_id(os.environ[_SERVE_ID], pid))
-
-    return bury
-
-
-def _stopped(_signal: int, _frame: object) -> NoReturn:
-    # After uvicorn has stopped in order it raises the signal again; let what is open be closed.
-    sys.exit(0)
-
-
-def _announce(settings: Settings, listener: socket.socket) -> Callable[[], None]:
-    def announce() -> None:
-        scheme = "https" if settings.certificate else "http"
-        host, port = listener.getsockname()[:2]
-        sys.stderr.write(f"Keyhalt listens on {scheme}://{host}:{port}\n")
-        if settings.insecure_http:
-            sys.stderr.write(
-                "KEYHALT_INSECURE_HTTP is set: keys and passwords travel readable for everybody"
-                " on the way\n"
-            )
-
-    return announce
 
 
 @contextmanager

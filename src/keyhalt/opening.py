@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from keyhalt.config import PREFIX, Settings, SettingsError, check_stores, load_profile
-from keyhalt.embed import EngineOptions, StoreOptions, open_engine, where
+from keyhalt.embed import EngineOptions, StoreOptions, open_engine, stores_of, where
 from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.passwords import at_once
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keyhalt.embed import Engine
     from keyhalt.environments import Environment, Installation
     from keyhalt.storage.postgres import Database
+    from keyhalt.storage.stores import Stores
 
 
 def open_engines(
@@ -79,13 +80,14 @@ def options_of(settings: Settings, processes: int) -> EngineOptions:
     )
 
 
-def store_options_of(settings: Settings) -> StoreOptions:
-    """For what needs no engine. Raises SettingsError."""
-    return StoreOptions(
+def open_stores(settings: Settings, *, create: bool) -> Stores:
+    """For what needs no engine. Raises SettingsError, and as `stores_of`."""
+    options = StoreOptions(
         folder=settings.data,
         database=_database(settings),
         lease_seconds=settings.lease_seconds,
     )
+    return stores_of(options, create=create)
 
 
 def _database(settings: Settings) -> Database | None:

@@ -15,7 +15,10 @@ from starlette.testclient import TestClient
 
 from keyhalt.core.principals import UserFacts
 from keyhalt.core.secrets import Secret
-from keyhalt.main import MainTools, asgi
+from keyhalt.environments import load_installation
+from keyhalt.main import MainTools
+from keyhalt.opening import open_engines
+from keyhalt.running import application_of
 from keyhalt.usecases.issue import Issued
 from keyhalt.usecases.manage_users import UserDraft
 from tests.world import OPERATOR, ORDERS, ORIGIN, PASSWORD
@@ -53,8 +56,11 @@ class Installation:
     @contextmanager
     def client(self, name: str = "Production", **headers: str) -> Iterator[TestClient]:
         """The whole server over HTTPS, as the host of an environment."""
-        base = f"https://{HOSTS[name]}"
-        with TestClient(asgi(), base_url=base, raise_server_exceptions=False) as http:
+        found = load_installation("", {})
+        app = application_of(found, open_engines(found))
+        with TestClient(
+            app, base_url=f"https://{HOSTS[name]}", raise_server_exceptions=False
+        ) as http:
             http.headers.update(headers)
             yield http
 
