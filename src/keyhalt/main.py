@@ -158,20 +158,14 @@ class MainTools:
                 views[index] |= view
         return views
 
-    def serve(
-        self,
-        *,
-        listener: socket.socket | None = None,
-        on_listening: Callable[[], None] | None = None,
-        **said: object,
-    ) -> None:
+    def serve(self, **said: object) -> None:
         with _setup_errors():
             installation = load_installation(self.environment, said)
             settings = installation.settings
             check_transport(settings)
             engines = open_engines(installation, upgrade=True)
-        listener = listener or self._listener(settings)
-        serve(installation, engines, listener, on_listening or announce(settings, listener))
+        listener = self._listener(settings)
+        serve(installation, engines, listener, announce(settings, listener))
 
     def serve_each(
         self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]

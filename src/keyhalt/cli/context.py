@@ -92,16 +92,12 @@ class Tools(Protocol):
     def upgrade(self, **said: object) -> None: ...
     def schema_is_current(self, **said: object) -> bool: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
-    def serve(
-        self,
-        *,
-        listener: socket.socket | None = None,
-        on_listening: Callable[[], None] | None = None,
-        **said: object,
-    ) -> None: ...
+    def serve(self, **said: object) -> None: ...
     def serve_each(
         self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]
-    ) -> None: ...
+    ) -> None:
+        """The environment of each folder at a listener of its own, over plain HTTP."""
+
     def contains(
         self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
     ) -> bool:
