@@ -35,6 +35,7 @@ from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.revoke import DeleteKey
+from keyhalt.usecases.roll_out import RollOut
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
 from keyhalt.usecases.user_rules import UserRules
@@ -227,6 +228,15 @@ class Engine:
     @cached_property
     def manage_groups(self) -> ManageGroups:
         return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
+
+    @cached_property
+    def roll_out(self) -> RollOut:
+        return RollOut(
+            rights=self.rights,
+            catalogue=self.profile.catalogue,
+            barrier=self.barrier,
+            clock=self.clock,
+        )
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:

@@ -30,7 +30,10 @@ def test_the_file_and_the_commands_of_the_document_work(
     monkeypatch.setenv("KEYHALT_CONFIG", "keyhalt.toml")
     monkeypatch.setenv("KEYHALT_APPS", "")
     commands = [shlex.split(line) for line in re.findall(r"^    keyhalt (.+)$", TEXT, re.MULTILINE)]
+    key = ["key", "create", "--owner", "ada", "--name", "job", "--environment", "Production"]
     for words in commands:
+        if words[:2] == ["datasource", "create"]:
+            assert run(MainTools(), key) == 0
         if words[0] in {"serve", "demo"}:
             continue
         more = ["--password-file", "password"] if words[0] == "init" else []

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.roll_out import RollOut
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
 
@@ -68,6 +69,8 @@ class Verbs(Protocol):
     def manage_roles(self) -> ManageRoles: ...
     @property
     def manage_groups(self) -> ManageGroups: ...
+    @property
+    def roll_out(self) -> RollOut: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
 

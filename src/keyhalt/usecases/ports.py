@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
+    from keyhalt.core.profiles import RoleTemplate
     from keyhalt.core.secrets import MacKeys, Secret
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
 
@@ -68,6 +69,18 @@ class RoleRow:
     read_only: bool
     hidden: bool
     users: int = 0
+
+
+def role_of(template: RoleTemplate) -> RoleRow:
+    """A copy of a profile's role, not yet in any datasource."""
+    return RoleRow(
+        0,
+        template.name,
+        template.description,
+        template.permissions,
+        template.read_only,
+        hidden=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +161,9 @@ class KeyStore(Protocol):
         """What a decision about the key would be made from."""
 
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
+    def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
+        """Those whose text ends so, oldest first; deleted ones too."""
+
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
     ) -> bool: ...

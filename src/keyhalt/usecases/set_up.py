@@ -12,7 +12,7 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, RoleRow
+from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, role_of
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
@@ -76,15 +76,7 @@ class SetUp:
             with self._rights.change() as tx:
                 datasource_id = tx.datasources.add(name, self._clock.now())
                 for template in self._profile.roles:
-                    role = RoleRow(
-                        0,
-                        template.name,
-                        template.description,
-                        template.permissions,
-                        template.read_only,
-                        hidden=False,
-                    )
-                    tx.roles.add(datasource_id, role)
+                    tx.roles.add(datasource_id, role_of(template))
                 event = Event.DATASOURCE_CREATE
                 self._record(tx, event, acting, origin, datasource_id, {"name": name})
                 row = tx.datasources.find(name)
