@@ -52,15 +52,15 @@ def rows_of(engine: Engine, texts: list[bytes]) -> dict[str, Row]:
 
     def remembered(batch: list[bytes]) -> None:
         for text in batch:
-            allowed = verify.remembered(ask_presented[text])
-            assert allowed is not None
-            assert permit(allowed.principal, need) is None
+            principal = verify.remembered(ask_presented[text])
+            assert principal is not None
+            assert permit(principal, need) is None
 
     def with_presented(batch: list[bytes]) -> None:
         for text in batch:
-            allowed = verify.remembered(Presented(keys=(text,), over_https=True))
-            assert allowed is not None
-            assert permit(allowed.principal, need) is None
+            principal = verify.remembered(Presented(keys=(text,), over_https=True))
+            assert principal is not None
+            assert permit(principal, need) is None
 
     def read(batch: list[bytes]) -> None:
         for text in batch:

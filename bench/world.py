@@ -14,7 +14,7 @@ from keyhalt.embed import Engine, EngineOptions, mac_keys_of, open_engine, set_u
 from keyhalt.storage.sqlite import open_file
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.usecases.people import UserDraft
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.usecases.rows import EnvironmentRow
 
 OPERATOR = Operator("bench")
 ORIGIN = Origin("", "bench", "bench")
@@ -28,6 +28,7 @@ def make_engine(folder: Path, memory_entries: int, owners: int = OWNERS) -> Engi
         folder=folder,
         profile=profile,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         memory_entries=memory_entries,
         memory_bytes=1 << 40,
     )

@@ -252,9 +252,12 @@ def make_world(
 
     `changes`: further options of its engines.
     """
-    said = _said(folder, profile, database)
     MainTools().init(
-        environment=environment, product=product, acting=OPERATOR, origin=ORIGIN, **said
+        environment=environment,
+        product=product,
+        acting=OPERATOR,
+        origin=ORIGIN,
+        **_said(folder, profile, database),
     )
     world = open_world(folder, profile=profile, database=database, **changes)
     datasource = world.engine.set_up.datasource(OPERATOR, "acme", ORIGIN)
@@ -271,6 +274,7 @@ def open_world(
         folder=folder,
         profile=loaded,
         mac_keys_path=folder / "mac-keys.toml",
+        mark_path=folder / "mac-keys.mark",
         database=database,
         **changes,
     )
@@ -278,8 +282,7 @@ def open_world(
     until(engine.ready)
     orders = Orders(AppContext(profile=loaded, folder=folder))
     engine.trees.apps = (orders,)
-    said = _said(folder, profile, database)
-    return World(folder, engine, options, 1, said, orders)
+    return World(folder, engine, options, 1, _said(folder, profile, database), orders)
 
 
 def _said(folder: Path, profile: str, database: Database | None) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     cache: bool = True
     mac_keys_file: Path | None = None
     mac_keys: SecretStr | None = None
+    mark_file: Path | None = None
     profile: str = "energycap"
     apps: str = "energy"
     aliases: str = ""
@@ -86,6 +87,11 @@ class Settings(BaseSettings):
     def mac_keys_path(self) -> Path:
         """Where the MAC keys are, unless they are a setting themselves."""
         return self.mac_keys_file or self.data / "mac-keys.toml"
+
+    @property
+    def mark_path(self) -> Path:
+        """Where the mark is kept: beside the MAC keys, or where they would be."""
+        return self.mark_file or self.mac_keys_path.with_suffix(".mark")
 
     @property
     def alias_names(self) -> frozenset[str]:

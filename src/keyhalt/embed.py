@@ -17,16 +17,21 @@ from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.recorder import BatchRecorder
-from keyhalt.storage.rights import SqlRights
-from keyhalt.storage.stores import NotSetUpError, SqliteStores
+from keyhalt.storage.rights import SqlRights, judge
+from keyhalt.storage.stores import SqliteStores
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
+from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness, new_uuid, uniform
 from keyhalt.usecases.covering import Covering
+from keyhalt.usecases.edit_me import EditMe
+from keyhalt.usecases.exchange import ExchangeToken
+from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -34,21 +39,26 @@ from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
+from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
+from keyhalt.usecases.receipts import Told
+from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.roll_out import RollOut
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
 from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
+from keyhalt.usecases.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.core.audit import AuditEvent
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.postgres import Database
     from keyhalt.storage.stores import Stores, Verifying
-    from keyhalt.usecases.ports import EnvironmentRow
+    from keyhalt.usecases.rows import EnvironmentRow
 
 MEMORY_ENTRIES = 1_000_000
 TOKEN_LIFETIME = timedelta(hours=24)
@@ -75,6 +85,8 @@ class EngineOptions(StoreOptions):
 
     profile: Profile
     mac_keys_path: Path
+    mark_path: Path
+    """Where the mark is kept (core/marks.py)."""
     mac_keys: MacKeys | None = field(default=None, repr=False)
     aliases: frozenset[str] = frozenset()
     insecure_http: bool = False
@@ -117,15 +129,22 @@ class Engine:
     `verify` belongs to one event loop; everything else may be called from any thread.
     """
 
-    def __init__(self, stores: Stores, options: EngineOptions, environment: EnvironmentRow) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        options: EngineOptions,
+        environment: EnvironmentRow,
+        watch: Watch,
+    ) -> None:
         self.stores = stores
         self.options = options
         self.profile = options.profile
         self.environment = environment
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
-        self.rights = SqlRights(stores.rights)
-        self.barrier = stores.barrier()
+        self.watch = watch
+        self.rights = SqlRights(stores.rights, watch)
+        self.barrier = Told(stores.barrier(), self._record, self.clock.now)
         self.trees = Trees()
         self.here = Here(
             environment=environment.name,
@@ -147,9 +166,16 @@ class Engine:
         self._closing.append(recorder.close)
         return recorder
 
+    def _record(self, event: AuditEvent) -> None:
+        self.recorder.record(event)
+
+    @cached_property
+    def freeze_keys(self) -> FreezeKeys:
+        return FreezeKeys(rights=self.rights, barrier=self.barrier, clock=self.clock)
+
     @cached_property
     def verifying(self) -> Verifying:
-        verifying = self.stores.verifying()
+        verifying = self.stores.verifying(self.watch)
         self._closing.append(verifying.close)
         return verifying
 
@@ -171,6 +197,7 @@ class Engine:
             rights=self.rights,
             here=self.here,
             needs=self.profile.needs,
+            barrier=self.barrier,
             covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,
@@ -198,8 +225,20 @@ class Engine:
         )
 
     @cached_property
+    def exchange(self) -> ExchangeToken:
+        return ExchangeToken(
+            tokens=SqlTokens(self.stores.signins),
+            recorder=self.recorder,
+            here=self.here,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    @cached_property
     def set_up(self) -> SetUp:
-        return set_up_of(self.stores, self.profile)
+        return SetUp(
+            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
+        )
 
     @cached_property
     def covering(self) -> Covering:
@@ -214,6 +253,21 @@ class Engine:
             clock=self.clock,
             rules=UserRules(self.profile.needs, self.covering),
         )
+
+    @cached_property
+    def reset_password(self) -> ResetPassword:
+        return ResetPassword(
+            rights=self.rights,
+            passwords=self.passwords,
+            needs=self.profile.needs,
+            covering=self.covering,
+            barrier=self.barrier,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def edit_me(self) -> EditMe:
+        return EditMe(rights=self.rights, barrier=self.barrier, clock=self.clock)
 
     @cached_property
     def manage_roles(self) -> ManageRoles:
@@ -275,20 +329,34 @@ class Engine:
 def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     """Open an environment that was set up; with `upgrade`, bring its schema to this version.
 
-    Raises NotSetUpError, MacKeysError or StoreUnavailableError.
+    Raises NotSetUpError, MacKeysError, StoreClosedError or StoreUnavailableError; with `upgrade`
+    also UnfitStoreError, where the promise would not hold.
     """
     stores = stores_of(options, create=False)
     try:
         if upgrade:
+            _refuse_unfit(stores)
             stores.upgrade()
         elif not stores.current():
             raise NotSetUpError(  # noqa: TRY301
                 f"{where(options)} has the schema of another version; run 'keyhalt db upgrade'"
             )
-        return Engine(stores, options, _environment_of(stores, options))
+        environment = _environment_of(stores, options)
+        watch = Watch(MarkFile(options.mark_path))
+        # With its MAC keys: beside keys that are not there, no mark is made.
+        engine = Engine(stores, options, environment, watch)
+        with transaction(stores.rights, write=False) as connection:
+            judge(connection, watch)
+        return engine  # noqa: TRY300
     except BaseException:
         stores.close()
         raise
+
+
+def _refuse_unfit(stores: Stores) -> None:
+    faults = stores.check()
+    if faults:
+        raise UnfitStoreError("; ".join(faults))
 
 
 def where(options: StoreOptions) -> str:

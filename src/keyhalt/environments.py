@@ -89,6 +89,7 @@ def _check_apart(environments: Sequence[Environment]) -> None:
             ("database", settings.database_url),
             ("MAC keys", settings.mac_keys),
             ("file of MAC keys", settings.mac_keys_path.resolve()),
+            ("file of the mark", settings.mark_path.resolve()),
         ):
             other = seen.setdefault((what, value), each.name) if value else each.name
             if other != each.name:

@@ -15,6 +15,7 @@ from keyhalt.config import (
     check_transport,
     load_profile,
 )
+from keyhalt.core.marks import Mark
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import (
     Engine,
@@ -22,19 +23,23 @@ from keyhalt.embed import (
     set_up_of,
 )
 from keyhalt.environments import Environment, Installation, load_environment, load_installation
-from keyhalt.opening import open_engines, open_environment, open_stores
+from keyhalt.opening import open_engines, open_environment, open_stores, options_of
 from keyhalt.running import announce, application, load_apps, run_server, serve
-from keyhalt.storage.stores import NotSetUpError
+from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import new_uuid
-from keyhalt.usecases.ports import EnvironmentRow
+from keyhalt.upkeep import Upkeep
+from keyhalt.usecases.ports import NotSetUpError
+from keyhalt.usecases.rows import EnvironmentRow
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.principals import Operator
+    from keyhalt.proving.runs import Proof
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 PRODUCT = "keyhalt"
@@ -86,11 +91,18 @@ class MainTools:
             made = set_up_of(stores, profile).environment(acting, new, origin)
             if isinstance(made, Refused):
                 raise Failure(made.detail, EXIT_CONFIG)
+            if made is new:
+                MarkFile(settings.mark_path).replace(Mark(new.cluster, 1))
             if settings.mac_keys is None:
                 mac_keys_of(stores, settings.mac_keys_path).first()
             return made
         finally:
             stores.close()
+
+    def proof(self, store: str) -> AbstractContextManager[Proof]:
+        from keyhalt.proving.runs import proof  # noqa: PLC0415 - for this command only
+
+        return proof(store)
 
     @contextmanager
     def mac_keys(self, **said: object) -> Iterator[ManageMacKeys]:
@@ -105,21 +117,9 @@ class MainTools:
         finally:
             stores.close()
 
-    def upgrade(self, **said: object) -> None:
+    def upkeep(self, **said: object) -> Upkeep:
         with _setup_errors():
-            stores = open_stores(self._environment(said).settings, create=False)
-        try:
-            stores.upgrade()
-        finally:
-            stores.close()
-
-    def schema_is_current(self, **said: object) -> bool:
-        with _setup_errors():
-            stores = open_stores(self._environment(said).settings, create=False)
-        try:
-            return stores.current()
-        finally:
-            stores.close()
+            return Upkeep(options_of(load_environment(self.environment, said).settings))
 
     def listen(self, host: str, port: int) -> socket.socket:
         from keyhalt.web.server import listen  # noqa: PLC0415 - only servers need it

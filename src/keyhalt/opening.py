@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from keyhalt.config import PREFIX, Settings, SettingsError, check_stores, load_profile
 from keyhalt.embed import EngineOptions, StoreOptions, open_engine, stores_of, where
-from keyhalt.storage.stores import NotSetUpError
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.passwords import at_once
+from keyhalt.usecases.ports import NotSetUpError
 
 if TYPE_CHECKING:
     from keyhalt.embed import Engine
@@ -59,7 +59,7 @@ def open_environment(
     return engine
 
 
-def options_of(settings: Settings, processes: int) -> EngineOptions:
+def options_of(settings: Settings, processes: int = 1) -> EngineOptions:
     """Raises SettingsError, ProfileError or MacKeysError."""
     text = settings.mac_keys
     return EngineOptions(
@@ -69,6 +69,7 @@ def options_of(settings: Settings, processes: int) -> EngineOptions:
         cache=settings.cache,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
+        mark_path=settings.mark_path,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
         aliases=settings.alias_names,
         insecure_http=settings.insecure_http,

@@ -62,7 +62,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
     from keyhalt.telemetry.logs import configure  # noqa: PLC0415
-    from keyhalt.web.app import People, WebParts, build  # noqa: PLC0415
+    from keyhalt.web.app import WebParts, build  # noqa: PLC0415
 
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
@@ -81,12 +81,8 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             delete_key=engine.delete_key,
             look_up=engine.look_up,
             sign_in=engine.sign_in,
-            people=People(
-                engine.manage_users,
-                engine.manage_roles,
-                engine.manage_groups,
-                engine.look_up_users,
-            ),
+            exchange=engine.exchange,
+            people=engine,
             profile=engine.profile,
             trees=engine.trees,
             apps=apps,

@@ -26,6 +26,7 @@ WORKSHOP: dict[str, Any] = {
         "view_users": "staff.view",
         "manage_users": "staff.manage",
         "manage_roles": "staff.run",
+        "reset_passwords": "staff.run",
     },
     "hierarchy": [{"name": "departments", "wire": "department"}],
     "permission": [
@@ -99,6 +100,7 @@ def test_a_profiles_needs_are_its_own_permissions() -> None:
     assert [str(needs.view_keys), str(needs.manage_keys)] == ["staff.view", "staff.manage"]
     assert [str(needs.view_users), str(needs.manage_users)] == ["staff.view", "staff.manage"]
     assert (str(needs.manage_roles), needs.manage_roles.bits) == ("staff.run", 1)
+    assert (str(needs.reset_passwords), needs.reset_passwords.bits) == ("staff.run", 1)
 
 
 def test_a_profile_needs_no_hierarchy() -> None:

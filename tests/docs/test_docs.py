@@ -154,11 +154,16 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert set(project) == names
         changed = http.post("/api/keyhalt/v1/password", json=shown["PasswordChange"])
         assert changed.status_code == 200
+        address = "/api/keyhalt/v1/users/1/password"
+        reset = http.put(address, json=shown["PasswordReset"], headers=boss).json()
+        assert shape(reset) == shape(shown["PasswordResetAnswer"])
+        edited = http.put("/api/v3/me", json=shown["MeEdit"], headers=boss).json()
+        assert edited["preference"] == shown["MeEdit"]["preference"]
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import groups, key_trees, keys, me, roles, users
+    from keyhalt.web.api import exchange, groups, key_trees, keys, me, passwords, roles, users
 
     assert WebParts.__dataclass_fields__
     profile = world.engine.profile
@@ -166,8 +171,10 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
         *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
-        *me.operations(me.MeHandlers(profile, world.engine.trees, "", "")),
+        *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),
+        *passwords.operations(passwords.PasswordHandlers(nothing), needs),  # type: ignore[arg-type]
         *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]
+        *exchange.operations(exchange.ExchangeHandlers(nothing)),  # type: ignore[arg-type]
         *roles.operations(roles.RoleHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *groups.operations(groups.GroupHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
     ]

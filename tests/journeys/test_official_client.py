@@ -106,6 +106,18 @@ def test_me_reads_whole_in_the_clients_models(server: Server) -> None:
     assert me.build_date.year >= 2026
 
 
+def test_me_is_edited_and_upgraded(server: Server) -> None:
+    """Contract rows 10 and 11, as the client calls them."""
+    api = server.client(ECI_ApiKey=server.key)
+    before = api.me_method()
+    preference = models.PreferenceRequest(language="en")
+    body = models.MeRequest(full_name="Jo S.", email="jo@example.org", preference=preference)
+    me = api.update_me(body=body)
+    assert (me.full_name, me.email, me.preference.language) == ("Jo S.", "jo@example.org", "en")
+    assert api.update_me(body=models.MeRequest(full_name=before.full_name)).email == me.email
+    assert api.upgrade() is None
+
+
 def test_the_key_wins_over_a_bearer_token(server: Server) -> None:
     """The seed: if both headers are present, the API key takes precedence."""
     both = server.client(ECI_ApiKey=server.key, Authorization="Bearer bad")

@@ -173,6 +173,14 @@ def test_every_user_role_and_group_call_of_the_client(server: Server) -> None:
     assert status_of(admin.get_user_group, group.user_group_id) == 404
 
 
+def test_a_token_is_exchanged_by_partition(server: Server) -> None:
+    """Row 8, in the client's own model."""
+    reader = signed_in(server, "reader", server.passwords["reader"])
+    value = reader.create_token_for_partition(partition="Demo").value
+    again = server.client(Authorization=f"Bearer {value}")
+    assert again.me_method().system_user_code == "reader"
+
+
 def test_who_may_not_view_users_sees_how_they_are_called(server: Server) -> None:
     """A reduced set of properties instead of an error."""
     reader = signed_in(server, "reader", server.passwords["reader"])

@@ -117,6 +117,8 @@ def test_what_is_wrong_is_said_in_the_clients_names(wire: Wire) -> None:
         ({"userGroups": [77]}, "userGroups"),
         ({"password": None}, "password"),
         ({"password": "short"}, "password"),
+        ({"password": "password password password"}, "password"),
+        ({"password": "no capitals nor digits", "strongPassword": True}, "password"),
         ({"email": ""}, "email"),
         ({"userRoleId": "4"}, "userRoleId"),
         ({"userCode": ""}, "userCode"),
@@ -161,6 +163,21 @@ def test_users_are_paged_in_the_order_asked_for(wire: Wire) -> None:
     assert page("orderBy=password").status_code == 400
 
 
+def test_who_may_not_view_users_cannot_ask_by_what_they_do_not_see(wire: Wire) -> None:
+    """A filter or an order by another property would tell it."""
+    assert wire.ask("clerk", "GET", "/api/v3/user").json()[0] == {
+        "userId": wire.id("boss"),
+        "userCode": "boss",
+        "fullName": "Boss",
+    }
+    for query in ("filter=email like 'b'", "filter=active equals 'true'", "orderBy=email"):
+        for path in ("/api/v3/user", "/api/v202512/user/paginated"):
+            answer = wire.ask("clerk", "GET", f"{path}?{query}")
+            assert answer.status_code == (200 if "order" in query and "v3" in path else 400)
+    mine = wire.ask("clerk", "GET", "/api/v3/user?filter=systemUserCode equals 'boss'")
+    assert len(mine.json()) == 1
+
+
 def test_older_paths_say_what_replaces_them(wire: Wire) -> None:
     """`ECI-Deprecated`, as EnergyCAP marks a replaced operation."""
     assert wire.create("staff", "amy", "clerk only").headers["eci-deprecated"].startswith("v202406")
@@ -170,3 +187,25 @@ def test_older_paths_say_what_replaces_them(wire: Wire) -> None:
     wire.world.grant("staff", USERS)
     own = wire.ask("boss", "GET", f"/api/keyhalt/v1/users/{wire.id('robot')}").json()
     assert own["serviceAccount"] is True
+
+
+def test_an_exchanged_token_is_of_the_same_sign_in(wire: Wire) -> None:
+    """It ends with the user's sign-in, is not good for longer, and is nothing for a key."""
+    from datetime import UTC, datetime
+
+    first = bearer(wire, "clerk")
+    path = "/api/v3/exchange/eco?partition=Lab"
+    answer = wire.http.get(path, headers={"Authorization": first})
+    second = f"Bearer {answer.json()['value']}"
+    assert second != first
+    assert status(wire, Authorization=second) == 200
+    with wire.world.engine.stores.signins.connect() as connection:
+        ends = {row[0] for row in connection.exec_driver_sql("SELECT expires_at FROM bearer_token")}
+    assert len(ends) == 1
+    assert datetime.fromisoformat(ends.pop()) > datetime(2026, 1, 1, tzinfo=UTC)
+    other = wire.http.get("/api/v3/exchange/eco?partition=Moon", headers={"Authorization": first})
+    assert (other.status_code, other.json()["field"]) == (400, "partition")
+    assert status(wire, path, ECI_ApiKey=wire.key_of("clerk")) == 400
+    wire.edit("staff", "clerk", active=False)
+    wire.edit("staff", "clerk", active=True)
+    assert (status(wire, Authorization=first), status(wire, Authorization=second)) == (401, 401)

@@ -12,7 +12,8 @@ from keyhalt.core.leases import EVERYTHING, Kind, subject
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.core.refusals import Refused
 from keyhalt.storage.schema import epoch_log
-from keyhalt.usecases.ports import DuplicateError, NewKey, StoreUnavailableError
+from keyhalt.usecases.ports import DuplicateError, StoreUnavailableError
+from keyhalt.usecases.rows import NewKey
 from tests.world import OPERATOR, ORIGIN, World
 
 MADE_WITH = Credential(CredentialKind.OPERATOR, 0)

@@ -20,7 +20,8 @@ from keyhalt.core.principals import Operator
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.usecases.people import UserDetails, UserEdit, UserQuery
-from keyhalt.usecases.ports import KeyRow, RightsTransaction
+from keyhalt.usecases.ports import RightsTransaction
+from keyhalt.usecases.rows import KeyRow
 from tests.world import OPERATOR, ORIGIN, World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +33,7 @@ SCOPED = {
     if "datasource_id" in table.c
 }
 # Written, not read, with the datasource among its values; read by operators over all of them.
-LOGS = {"audit_event", "audit_denial"}
+LOGS = {"audit_event", "audit_denial", "freeze"}
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
-from keyhalt.storage.stores import NotSetUpError, SqliteStores, engine_of
+from keyhalt.storage.stores import SqliteStores, engine_of
+from keyhalt.usecases.ports import NotSetUpError
 
 
 def test_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:

@@ -94,8 +94,13 @@ def test_a_new_password_ends_tokens_and_leaves_keys(world: World, http: TestClie
     user = world.user("jsmith", "orders.view")
     token = sign_in(http, "jsmith").json()["token"]
     _, key = world.key(user)
-    world.engine.manage_users.set_password(
-        OPERATOR, world.datasource_id, "jsmith", Secret("another long password"), ORIGIN
+    world.engine.reset_password(
+        OPERATOR,
+        datasource_id=world.datasource_id,
+        user_id=user.user_id,
+        password=Secret("another long password"),
+        must_change=False,
+        origin=ORIGIN,
     )
     answer = get(http, Authorization=f"Bearer {token}")
     assert_denied(answer, world, 401, "invalid_token", "earlier_sign_in", TOKEN_CHALLENGES)

@@ -16,6 +16,7 @@ from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.system.passwords import Argon2Passwords
+from keyhalt.usecases.people import UserDraft, UserEdit
 from tests.web.asking import (
     KEY_CHALLENGES,
     TOKEN_CHALLENGES,
@@ -43,8 +44,14 @@ def mark(world: World, code: str, **columns: object) -> None:
 def reset(world: World, password: str = NEW) -> None:
     """The operator sets the password of `jsmith`, in another process."""
     other = world.other()
-    other.manage_users.set_password(
-        OPERATOR, world.datasource_id, "jsmith", Secret(password), ORIGIN
+    user = other.look_up.user(world.datasource_id, "jsmith")
+    other.reset_password(
+        OPERATOR,
+        datasource_id=world.datasource_id,
+        user_id=user.user_id,
+        password=Secret(password),
+        must_change=False,
+        origin=ORIGIN,
     )
 
 
@@ -270,3 +277,83 @@ def test_a_change_that_races_with_a_deactivation_or_a_reset_loses(
         assert_denied(answer, world, 401, "invalid_sign_in", "earlier_sign_in", KEY_CHALLENGES)
         world.engine.passwords.before = world.engine.passwords.after = nothing
         assert sign_in(http, "jsmith", "the loser's own passphrase").status_code == 401
+
+
+# ------------------------------------------------------------------ of somebody else
+
+
+def put_password(http: TestClient, key: str, user_id: int, **body: Any) -> Any:
+    address = f"/api/keyhalt/v1/users/{user_id}/password"
+    return http.put(address, json={"password": NEW, **body}, headers={"ECI-ApiKey": key})
+
+
+def test_a_reset_ends_tokens_and_is_good_for_choosing_another_only(
+    world: World, http: TestClient
+) -> None:
+    """And it says how many keys were made since the password of before, to be ended with it."""
+    _, boss = world.key(world.user("boss", "*"))
+    user = world.user("jsmith", "settings.*", "orders.view")
+    _, key = world.key(user)
+    token = {"Authorization": f"Bearer {sign_in(http, 'jsmith').json()['token']}"}
+    made = http.post("/api/v3/apiKey", json={"apiKeyName": "x"}, headers=token).json()
+    answer = put_password(http, boss, user.user_id)
+    assert answer.status_code == 200
+    assert answer.json()["keys"]["count"] == 2
+    assert "form=" in answer.headers["keyhalt-revocation"]
+    old = get(http, **token)
+    assert_denied(old, world, 401, "invalid_token", "earlier_sign_in", TOKEN_CHALLENGES)
+    assert sign_in(http, "jsmith").json()["code"] == "invalid_sign_in"
+    assert sign_in(http, "jsmith", NEW).json()["code"] == "password_change_required"
+    assert get(http, ECI_ApiKey=key).status_code == 200
+    ended = http.post(
+        f"/api/keyhalt/v1/users/{user.user_id}/end-keys",
+        json={"madeSince": answer.json()["keys"]["madeSince"]},
+        headers={"ECI-ApiKey": boss},
+    )
+    assert made["apiKeyId"] in ended.json()["ended"]
+    assert get(http, ECI_ApiKey=key).status_code == 401
+    again = put_password(http, boss, user.user_id, forcePasswordChange=False)
+    assert again.json()["keys"]["count"] == 0
+    assert sign_in(http, "jsmith", NEW).status_code == 200
+
+
+def test_nobody_takes_over_who_has_more(world: World, http: TestClient) -> None:
+    """A reset would be a way to sign in as them: 403, and 400 for one's own."""
+    little = world.user("little", "settings.*")
+    _, key = world.key(little)
+    more = world.user("more", "settings.*", "orders.view")
+    wide = world.user("wide", "settings.view", top=1)
+    narrow = world.user("narrow", "settings.*", top=2)
+    _, low = world.key(narrow)
+    for by, whom in ((key, more), (low, wide)):
+        answer = put_password(http, by, whom.user_id)
+        assert_denied(answer, world, 403, "beyond_own_rights", "beyond_own_rights")
+    own = put_password(http, key, little.user_id)
+    assert (own.status_code, own.json()["code"]) == (400, "invalid_state")
+    assert put_password(http, key, narrow.user_id).status_code == 200
+    _, viewer = world.key(world.user("viewer", "settings.view"))
+    assert put_password(http, viewer, narrow.user_id).status_code == 403
+    assert put_password(http, key, 99).status_code == 404
+    for code in ("more", "wide", "little"):
+        assert sign_in(http, code).status_code == 200
+
+
+def test_every_way_to_set_a_password_has_the_policy_of_the_datasource(
+    world: World, http: TestClient
+) -> None:
+    """By the user, by somebody else, in an edit, and when a user is made."""
+    _, boss = world.key(world.user("boss", "*"))
+    user = world.user("jsmith", "orders.view")
+    world.engine.set_up.set_policy(OPERATOR, "acme", ORIGIN, password_length_min=40)
+    assert "40 to 128" in put_password(http, boss, user.user_id).json()["detail"]
+    assert "40 to 128" in change(http, "jsmith").json()["detail"]
+    users = world.engine.manage_users
+    edit = UserEdit(password=Secret(NEW))
+    refused = users.edit(OPERATOR, world.datasource_id, "jsmith", edit, ORIGIN)
+    assert "40 to 128" in refused.detail
+    draft = UserDraft("new", "New", "", "Clerk", Secret(NEW), {})
+    refused = users.create(OPERATOR, world.datasource_id, draft, ORIGIN)
+    assert "40 to 128" in refused.detail
+    long = "a quite different passphrase of many words"
+    assert change(http, "jsmith", long).status_code == 200
+    assert put_password(http, boss, user.user_id, password=long).status_code == 200

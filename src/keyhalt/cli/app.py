@@ -12,12 +12,20 @@ import click
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.core.profiles import ProfileError
 from keyhalt.core.secrets import MacKeysError
-from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.ports import (
+    CopyError,
+    NotSetUpError,
+    StoreClosedError,
+    StoreUnavailableError,
+    UnfitStoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.cli.context import Tools
+
+_CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
 
 # Name of the command to the modules that have it, loaded when it is called. The first has it as an
 # attribute, the others add to it.
@@ -25,7 +33,7 @@ COMMANDS = {
     "demo": ("demo",),
     "serve": ("serving",),
     "init": ("serving",),
-    "db": ("serving",),
+    "db": ("db",),
     "key": ("key", "identify", "ending_keys", "anywhere"),
     "user": ("user", "ending_keys"),
     "role": ("role", "anywhere"),
@@ -33,7 +41,10 @@ COMMANDS = {
     "datasource": ("datasource",),
     "audit": ("audit",),
     "explain": ("explain",),
+    "freeze": ("freeze",),
+    "thaw": ("freeze",),
     "mac-key": ("mac_key",),
+    "prove": ("prove",),
 }
 
 
@@ -76,8 +87,10 @@ def run(  # noqa: PLR0911 - one way to end per kind of mistake
         # Whoever read the output has seen enough. Nothing more can be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (MacKeysError, ProfileError) as error:
+    except _CONFIG as error:
         return _end(str(error), EXIT_CONFIG)
+    except CopyError as error:
+        return _end(str(error), EXIT_ERROR)
     except StoreUnavailableError as error:
         return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
     except UnicodeError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.audit import AuditEvent
-    from keyhalt.usecases.ports import AuditRow
+    from keyhalt.usecases.rows import AuditRow
 
 COLUMNS = (
     "at", "event", "outcome", "reason", "actor", "credential", "object", "source", "request_id",
@@ -42,6 +44,23 @@ def list_events(limit: int, datasource: str | None, output: str, data: Path | No
     show([_row(row, codes) for row in rows], output, columns=COLUMNS)
 
 
+@audit.command()
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]),
+    help="From this time on, in UTC.  [default: from the beginning]",
+)
+@data_option
+def export(since: datetime | None, data: Path | None) -> None:
+    """Print every event as a line of JSON, oldest first: to keep elsewhere, and to replay."""
+    with tools().engine(data=data) as verbs:
+        cluster = verbs.environment.cluster
+        for row in verbs.look_up.audit_since(since and since.replace(tzinfo=UTC)):
+            line = {"cluster": cluster, **_row(row, {})}
+            line["at"] = row.event.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+            click.echo(json.dumps(line, ensure_ascii=False, default=str))
+
+
 def _codes(verbs: Verbs, rows: Sequence[AuditRow]) -> Mapping[int, str]:
     """User codes of who was denied: a denial is written with ids alone."""
     actors = [(row.event.datasource_id, row.event.actor) for row in rows]
@@ -63,6 +82,7 @@ def _row(row: AuditRow, codes: Mapping[int, str]) -> dict[str, object]:
         "user_id": user_id,
         "credential": f"{credential.kind.value} {credential.id}" if credential else "",
         "object": _object(event),
+        "object_id": event.object_id,
         "datasource_id": event.datasource_id,
         "source": event.origin.source,
         "operation": event.origin.operation,

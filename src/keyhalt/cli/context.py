@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
-    from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow
+    from keyhalt.usecases.reopen import Reopen
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.roll_out import RollOut
+    from keyhalt.usecases.rows import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
 
@@ -58,6 +61,8 @@ class Verbs(Protocol):
     @property
     def delete_key(self) -> DeleteKey: ...
     @property
+    def freeze_keys(self) -> FreezeKeys: ...
+    @property
     def look_up(self) -> LookUp: ...
     @property
     def look_up_users(self) -> LookUpUsers: ...
@@ -66,6 +71,8 @@ class Verbs(Protocol):
     @property
     def manage_users(self) -> ManageUsers: ...
     @property
+    def reset_password(self) -> ResetPassword: ...
+    @property
     def manage_roles(self) -> ManageRoles: ...
     @property
     def manage_groups(self) -> ManageGroups: ...
@@ -73,6 +80,66 @@ class Verbs(Protocol):
     def roll_out(self) -> RollOut: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
+
+
+class ProofReport(Protocol):
+    """What a run of `keyhalt prove` saw (proving.py)."""
+
+    asked: int
+    later: int
+    allowed_later: int
+
+    @property
+    def deletes(self) -> int: ...
+    @property
+    def median_ms(self) -> float: ...
+    @property
+    def median_ms_paused(self) -> float: ...
+
+
+class Proof(Protocol):
+    @property
+    def form(self) -> str: ...
+    def run(self, *, seconds: float, processes: int, clients: int, kept: bool) -> ProofReport: ...
+
+
+class Manifest(Protocol):
+    """What a backup says of itself."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def at(self) -> str: ...
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+
+class Upkeep(Protocol):
+    """The stores as a whole. Methods raise CopyError, in the user's words."""
+
+    def backup(self, into: Path, *, mac_keys: bool) -> Manifest: ...
+    def restore(self, source: Path) -> Manifest: ...
+    def upgrade(self) -> None:
+        """Bring the stores to this version's schema."""
+
+    def check(self) -> Sequence[str]:
+        """What is not as it must be, in sentences; empty when all is."""
+
+    def closed(self) -> str | None:
+        """Why the stores are closed, in a sentence; None when they are open."""
+
+    def copy(
+        self,
+        source: Path | str,
+        target: Path | str,
+        *,
+        acting: Operator,
+        origin: Origin,
+        progress: Callable[[int, int], None],
+    ) -> Sequence[Copied]:
+        """Each place is a folder of SQLite or a URL of PostgreSQL."""
+
+    def reopening(self) -> AbstractContextManager[Reopen]: ...
 
 
 class Tools(Protocol):
@@ -91,9 +158,11 @@ class Tools(Protocol):
         origin: Origin,
         **said: object,
     ) -> EnvironmentRow: ...
+    def proof(self, store: str) -> AbstractContextManager[Proof]:
+        """`store`: sqlite, postgresql, or auto."""
+
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
-    def upgrade(self, **said: object) -> None: ...
-    def schema_is_current(self, **said: object) -> bool: ...
+    def upkeep(self, **said: object) -> Upkeep: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
     def serve(self, **said: object) -> None: ...
     def serve_each(

@@ -23,7 +23,7 @@ from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 
 @click.group()

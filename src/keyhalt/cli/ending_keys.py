@@ -26,7 +26,7 @@ from keyhalt.core.decisions import Denied
 from keyhalt.usecases.revoke import Ended
 
 if TYPE_CHECKING:
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S"]
 

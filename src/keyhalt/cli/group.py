@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.usecases.people import GroupRow
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 COLUMNS = ("id", "name", "members", "description")
 

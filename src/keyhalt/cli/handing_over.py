@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyhalt.usecases.ports import KeyRow
+    from keyhalt.usecases.rows import KeyRow
 
 
 @contextmanager

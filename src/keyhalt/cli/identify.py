@@ -26,7 +26,7 @@ from keyhalt.core.secrets import GenerationState, Secret
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from keyhalt.usecases.ports import DatasourceRow, KeyRow
+    from keyhalt.usecases.rows import DatasourceRow, KeyRow
 
 STORED = ("name", "owner", "state", "made_with", "made_by", "created_at", "deleted_at")
 STATES = {Cause.UNKNOWN_GENERATION: "forged", Cause.FORGED_KEY: "forged"}

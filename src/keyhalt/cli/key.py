@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyhalt.usecases.issue import Issued
-    from keyhalt.usecases.ports import DatasourceRow, KeyRow
+    from keyhalt.usecases.rows import DatasourceRow, KeyRow
 
 COLUMNS = ("id", "name", "hint", "owner", "state", "made_with", "created_at")
 # More than any key; a file of the wrong kind is not read to its end.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.usecases.ports import DatasourceRow, RoleRow
+    from keyhalt.usecases.rows import DatasourceRow, RoleRow
 
 COLUMNS = ("id", "name", "users", "read_only", "description")
 grant_option = click.option(

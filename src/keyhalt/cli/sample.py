@@ -19,6 +19,7 @@ from keyhalt.cli.context import (
     origin,
     tools,
 )
+from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
     Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -89,8 +90,13 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
         passwords = {}
         for person in people(verbs.profile.administrator_role):
             passwords[person.code] = password = _password()
-            verbs.manage_users.set_password(
-                operator(), datasource.id, person.code, Secret(password), origin()
+            verbs.reset_password(
+                operator(),
+                datasource_id=datasource.id,
+                user_id=find_user(verbs, datasource, person.code).user_id,
+                password=Secret(password),
+                must_change=False,
+                origin=origin(),
             )
         owner = verbs.look_up.user(datasource.id, "jsmith")
         assert owner is not None  # noqa: S101 - made by _fill

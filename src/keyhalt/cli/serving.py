@@ -9,7 +9,6 @@ from typing import TextIO
 import click
 
 from keyhalt.cli.context import (
-    EXIT_CONFIG,
     EXIT_USAGE,
     Failure,
     data_option,
@@ -84,28 +83,6 @@ def init(
 def serve(data: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Run the server. Refuses to start until it knows how transport is protected."""
     tools().serve(data=data, host=host, port=port, workers=workers)
-
-
-@click.group()
-def db() -> None:
-    """The schema of the stores."""
-
-
-@db.command()
-@data_option
-def upgrade(data: Path | None) -> None:
-    """Bring the stores to this version's schema."""
-    tools().upgrade(data=data)
-    say("The stores have this version's schema.")
-
-
-@db.command()
-@data_option
-def check(data: Path | None) -> None:
-    """Say whether the stores have this version's schema."""
-    if not tools().schema_is_current(data=data):
-        raise Failure("the schema is of another version; run 'keyhalt db upgrade'", EXIT_CONFIG)
-    say("The stores have this version's schema.")
 
 
 def read_password(file: TextIO | None) -> Secret:

@@ -20,7 +20,7 @@ from keyhalt.cli.context import (
     origin,
     output_option,
 )
-from keyhalt.cli.output import show, show_one, show_receipt
+from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
 from keyhalt.cli.role import find_role
 from keyhalt.cli.serving import read_password
 from keyhalt.core.decisions import Denied
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.ports import DatasourceRow
+    from keyhalt.usecases.rows import DatasourceRow
 
 COLUMNS = ("id", "code", "full_name", "role", "active", "service", "topmosts")
 
@@ -202,16 +202,35 @@ def set_topmost(
 @user.command("set-password")
 @click.argument("code")
 @click.option("--password-file", type=click.File("r"), help="First line of a file, or - for stdin.")
+@click.option("--must-change", is_flag=True, help="It is good for choosing another one only.")
 @datasource_option
 def set_password(
-    code: str, password_file: TextIO | None, data: Path | None, datasource: str | None
+    code: str,
+    password_file: TextIO | None,
+    must_change: bool,
+    data: Path | None,
+    datasource: str | None,
 ) -> None:
     """Set a password. Ends the user's tokens; keys are not touched."""
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
-        password = read_password(password_file)
-        changed = verbs.manage_users.set_password(operator(), place.id, code, password, origin())
-    _tell(f"Set the password of {found.user_code}", changed)
+        reset = verbs.reset_password(
+            operator(),
+            datasource_id=place.id,
+            user_id=found.user_id,
+            password=read_password(password_file),
+            must_change=must_change,
+            origin=origin(),
+        )
+    if isinstance(reset, Denied | Refused):
+        fail(reset)
+    show_receipt(f"Set the password of {found.user_code}", reset.receipt)
+    if reset.keys:
+        since = time_text(reset.since)
+        say(
+            f"{found.user_code} made {reset.keys} keys since the password of before. If somebody"
+            f" else knew it: keyhalt user end-keys {found.user_code} --made-since {since}"
+        )
 
 
 def _tell(what: str, changed: Changed | Denied | Refused) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import KeyClaim, Malformed
-from keyhalt.core.permissions import Need, covers
+from keyhalt.core.permissions import Need
 from keyhalt.core.principals import Credential, CredentialKind, Principal, principal_of
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
@@ -66,6 +66,7 @@ class Cause(enum.StrEnum):
     FORGED_KEY = "forged_key"
     UNKNOWN_KEY = "unknown_key"
     DELETED_KEY = "deleted_key"
+    FROZEN_KEY = "frozen_key"
     ROW_MISMATCH = "row_mismatch"
     OWNER_INACTIVE = "owner_inactive"
     DATASOURCE_INACTIVE = "datasource_inactive"
@@ -245,6 +246,7 @@ def _fault_of_row(claim: KeyClaim | ForeignKey, facts: KeyFacts, here: Here) -> 
 def standing(facts: KeyFacts) -> Iterator[tuple[Cause, bool]]:
     """What check 7 asks of any row, in order: each cause, and whether it speaks against the key."""
     yield Cause.DELETED_KEY, facts.deleted
+    yield Cause.FROZEN_KEY, facts.frozen
     yield Cause.DATASOURCE_INACTIVE, not facts.owner.datasource_active
     yield Cause.OWNER_INACTIVE, not facts.owner.active
 
@@ -302,7 +304,7 @@ def permit(principal: Principal, need: Need | None, instead: Need | None = None)
     # As `covers`, without its call: this runs for every request.
     if need is None or principal.permissions & need.bits == need.bits:
         return None
-    if instead is not None and covers(principal.permissions, instead.bits):
+    if instead is not None and principal.permissions & instead.bits == instead.bits:
         return None
     return Denied(
         Reason.PERMISSION_DENIED,

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 ENVIRONMENT_NAME_MAX = 64
 OWN_SETTINGS = frozenset({
     "data", "database_url", "listen_url", "database_pool", "database_statement_seconds",
-    "database_failover", "lease_seconds", "cache", "mac_keys_file", "mac_keys", "profile", "apps",
-    "legacy_login", "legacy_sunset", "token_lifetime_hours", "memory_entries", "memory_mib",
+    "database_failover", "lease_seconds", "cache", "mac_keys_file", "mac_keys", "mark_file",
+    "profile", "apps", "legacy_login", "legacy_sunset", "token_lifetime_hours",
+    "memory_entries", "memory_mib",
 })  # fmt: skip
 """Settings that an environment may have for itself; the others are the installation's."""
 _OWN_KEYS = frozenset({"name", "hosts", "aliases", "product"})

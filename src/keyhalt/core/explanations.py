@@ -117,6 +117,14 @@ def _key_said(owner: UserFacts, against: bool) -> tuple[str, str]:  # noqa: FBT0
     return "is it not deleted?", "it was deleted, for ever" if against else "it is not deleted"
 
 
+def _frozen_said(owner: UserFacts, against: bool) -> tuple[str, str]:  # noqa: FBT001
+    del owner
+    return (
+        "is it not frozen?",
+        "it is frozen; see 'keyhalt freeze --list'" if against else "it is not",
+    )
+
+
 def _datasource_said(owner: UserFacts, against: bool) -> tuple[str, str]:  # noqa: FBT001
     state = "deactivated" if against else "active"
     return "is its datasource active?", f"{owner.datasource} is {state}"
@@ -129,6 +137,7 @@ def _owner_said(owner: UserFacts, against: bool) -> tuple[str, str]:  # noqa: FB
 
 _STANDING = {
     Cause.DELETED_KEY: _key_said,
+    Cause.FROZEN_KEY: _frozen_said,
     Cause.DATASOURCE_INACTIVE: _datasource_said,
     Cause.OWNER_INACTIVE: _owner_said,
 }

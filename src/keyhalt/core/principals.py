@@ -70,6 +70,7 @@ class KeyFacts:
     """Of the MAC key that its text was made with; for an imported key, its row's MAC."""
     imported_mac: bytes = b""
     """Over the row of a key that was imported (docs/key-text.md, "Imported keys"); empty: ours."""
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Needs:
     view_users: Need
     manage_users: Need
     manage_roles: Need
+    reset_passwords: Need
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 import hashlib
 import hmac
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAC_KEY_BYTES_MIN = 32
+TOKEN_BYTES = 32
 GENERATIONS = 16
 """A generation is four bits of a key's payload (docs/key-text.md)."""
 
@@ -47,6 +49,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied")
+
+
+def token_from(random: bytes) -> Secret:
+    """The text of a bearer token: `TOKEN_BYTES` random bytes in URL-safe Base64 without padding."""
+    return Secret(base64.urlsafe_b64encode(random).rstrip(b"=").decode())
 
 
 def digest_of(text: bytes) -> bytes:

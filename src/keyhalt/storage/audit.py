@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -10,12 +11,16 @@ from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.storage.schema import audit_denial, audit_event
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.ports import AuditRow
+from keyhalt.usecases.rows import AuditRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Engine, Table
+
+
+_PAGE = 1000
 
 
 def values_of(event: AuditEvent) -> dict[str, object]:
@@ -66,6 +71,26 @@ class SqlAuditReader:
         ]
         rows.sort(key=lambda row: (row.event.at, row.id), reverse=True)
         return rows[:limit]
+
+    def since(self, at: datetime | None) -> Iterator[AuditRow]:
+        """Every event from `at` on, oldest first; None for all there are."""
+        each = (_since(engine, table, mark, at) for engine, table, mark in self._tables)
+        return heapq.merge(*each, key=lambda row: row.event.at)
+
+
+def _since(engine: Engine, table: Table, mark: str, since: datetime | None) -> Iterator[AuditRow]:
+    """In pages, each a transaction of its own: an export holds nobody up."""
+    after = 0
+    while True:
+        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(_PAGE)
+        if since is not None:
+            query = query.where(table.c.at >= since)
+        with transaction(engine, write=False) as connection:
+            rows = connection.execute(query).all()
+        yield from (_audit_row(row, mark) for row in rows)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].id
 
 
 def _newest(

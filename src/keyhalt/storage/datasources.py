@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from keyhalt.core.names import fold
 from keyhalt.storage.schema import auth_epoch, datasource, environment
-from keyhalt.usecases.ports import DatasourceRow, EnvironmentRow, Policy
+from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

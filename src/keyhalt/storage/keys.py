@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from keyhalt.core.principals import KeyFacts
-    from keyhalt.usecases.ports import KeyRow, NewKey
+    from keyhalt.usecases.rows import KeyRow, NewKey
 
 # The wire's names of what a list of keys can be filtered by (docs/wire.md).
 KEY_FIELDS = {

@@ -12,12 +12,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from keyhalt.storage.schema import auth_epoch, epoch_log, verifier
 from keyhalt.usecases.keep_lease import Holder, Standing
-from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.ports import StoreClosedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine
+
+    from keyhalt.core.leases import Page
+    from keyhalt.usecases.watch import Watch
 
 FORGET_AFTER = timedelta(days=1)
 
@@ -108,6 +111,35 @@ class SqlLedger:
                 yield connection
         except (DBAPIError, PoolTimeoutError) as error:
             raise StoreUnavailableError(str(getattr(error, "orig", error))) from error
+
+
+class WatchedLedger(SqlLedger):
+    """For a process that verifies: on a store that is closed, `page` knows and holds nothing."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        new_id: Callable[[], str],
+        now: Callable[[], datetime],
+        *,
+        watch: Watch,
+        page: Page,
+    ) -> None:
+        super().__init__(engine, new_id, now)
+        self._watch = watch
+        self._page = page
+
+    def standing(self, holder: Holder) -> Standing | None:
+        """Also raises the mark, before what is new is acknowledged."""
+        before = self._watch.before()
+        standing = super().standing(holder)
+        if standing is not None:
+            try:
+                self._watch.judge(before, standing.cluster, standing.epoch)
+            except StoreClosedError:
+                self._page.forget()
+                raise
+        return standing
 
 
 def _is(holder: Holder) -> ColumnElement[bool]:

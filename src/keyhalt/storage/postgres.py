@@ -9,7 +9,6 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from keyhalt.storage.transactions import WRITES
-from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -149,11 +148,3 @@ def faults_of(connection: Connection) -> list[str]:
         if ask(f"SHOW {name}").scalar_one() == "off"
     )
     return faults
-
-
-def check_server(engine: Engine) -> None:
-    """Raises StoreUnavailableError for a server on which the promise would not hold."""
-    with engine.connect() as connection:
-        faults = faults_of(connection)
-    if faults:
-        raise StoreUnavailableError("; ".join(faults))

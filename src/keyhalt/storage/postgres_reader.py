@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from keyhalt.storage.postgres import Database, connect_arguments, driver_url
-from keyhalt.storage.questions import ANY_IMPORTED, Questions
+from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, token_facts
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.principals import KeyFacts, TokenFacts
+    from keyhalt.usecases.watch import Watch
 
 _ask = Questions(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
 _Row = tuple[Any, ...]
@@ -34,7 +35,8 @@ class PostgresReader:
     Holds at most `pool_size` connections, each made when it is first needed.
     """
 
-    def __init__(self, database: Database, freshness: Freshness) -> None:
+    def __init__(self, database: Database, freshness: Freshness, watch: Watch) -> None:
+        self._watch = watch
         url = driver_url(database.url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._arguments = connect_arguments(database)
@@ -89,9 +91,12 @@ class PostgresReader:
         try:
             async with asyncio.timeout(self._seconds), self._connection() as connection:
                 cursor = await connection.execute(sql.encode(), values)
-                return await cursor.fetchone()
+                row = await cursor.fetchone()
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise StoreUnavailableError(str(error)) from error
+        # The lease's thread may have found meanwhile that this is not the store it was.
+        self._watch.check()
+        return row
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[_Row]]:
@@ -109,4 +114,14 @@ class PostgresReader:
                 self._idle.append(connection)
 
     async def _connect(self) -> psycopg.AsyncConnection[_Row]:
-        return await psycopg.AsyncConnection.connect(self._conninfo, **self._arguments)
+        """Looks at what it leads to: a database that came back may be another, or an older one."""
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, **self._arguments)
+        try:
+            before = self._watch.before()
+            standing = await (await connection.execute(STANDING.encode())).fetchone()
+            if standing is not None:
+                self._watch.judge(before, *standing)
+        except BaseException:
+            connection.pgconn.finish()
+            raise
+        return connection

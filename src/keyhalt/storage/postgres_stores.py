@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core.leases import Page
 from keyhalt.storage import migrate, postgres
 from keyhalt.storage.keeper import Keeper
-from keyhalt.storage.ledger import SqlLedger
+from keyhalt.storage.ledger import SqlLedger, WatchedLedger
 from keyhalt.storage.postgres_reader import PostgresReader
 from keyhalt.storage.rights import CHANNEL
 from keyhalt.storage.transactions import transaction
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from keyhalt.storage.postgres import Database
+    from keyhalt.usecases.watch import Watch
 
 _LOCKS = {"rights": 0x6B657901, "use": 0x6B657902, "signins": 0x6B657903}
 _UPGRADE_LOCK = 0x6B657900
@@ -84,18 +85,20 @@ class PostgresStores:
             lease_seconds=self._lease_seconds,
         )
 
-    def verifying(self) -> PostgresVerifying:
+    def verifying(self, watch: Watch) -> PostgresVerifying:
         page = Page(next(_guards), self._machine.clock)
         direct = postgres.open_direct(self._database, channel=CHANNEL)
         keep_lease = KeepLease(
             page=page,
-            ledger=self._ledger(direct),
+            ledger=WatchedLedger(
+                direct, self._machine.new_id, self._machine.now, watch=watch, page=page
+            ),
             clock=self._machine.clock,
             process=self._process,
             lease_seconds=self._lease_seconds,
         )
         keeper = Keeper(keep_lease, direct, self._machine.uniform)
-        return PostgresVerifying(self._database, page, keeper)
+        return PostgresVerifying(PostgresReader(self._database, page, watch), page, keeper)
 
     def bury(self, process: str) -> None:
         self._ledger(self._engine).bury(process)
@@ -110,8 +113,8 @@ class PostgresStores:
 class PostgresVerifying:
     """A reader, and a lease that is kept by a thread from here to `close`."""
 
-    def __init__(self, database: Database, page: Page, keeper: Keeper) -> None:
-        self.reader = PostgresReader(database, page)
+    def __init__(self, reader: PostgresReader, page: Page, keeper: Keeper) -> None:
+        self.reader = reader
         self.freshness = page
         self._keeper = keeper
         keeper.start()

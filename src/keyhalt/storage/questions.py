@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect, Select
 
 ANY_IMPORTED = "SELECT 1 FROM api_key WHERE imported_mac IS NOT NULL LIMIT 1"
+STANDING = "SELECT cluster, n FROM auth_epoch"
 _KEY = select(*KEY_COLUMNS, *USER_COLUMNS).select_from(key_from())
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from keyhalt.core.leases import EVERYTHING
 from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
+from keyhalt.storage.freezes import SqlFreezes
 from keyhalt.storage.groups import SqlGroups
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.roles import SqlRoles
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from keyhalt.core.audit import AuditEvent
+    from keyhalt.usecases.watch import Watch
 
 
 CHANNEL = "keyhalt_epoch"
@@ -34,18 +36,27 @@ LOG_MAX = 10_000
 class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.raised: int | None = None
         self.keys = SqlKeys(connection)
         self.users = SqlUsers(connection)
         self.roles = SqlRoles(connection)
         self.groups = SqlGroups(connection)
         self.datasources = SqlDatasources(connection)
+        self.freezes = SqlFreezes(connection)
 
     def record(self, event: AuditEvent) -> None:
         add_event(self._connection, event)
 
+    def epoch(self) -> int:
+        return int(self._connection.execute(select(auth_epoch.c.n)).scalar_one())
+
+    def skip_epochs(self, upto: int) -> None:
+        lower = auth_epoch.c.n < upto
+        self._connection.execute(update(auth_epoch).where(lower).values(n=upto))
+
     def raise_epoch(self, *subjects: int) -> int:
         raised = update(auth_epoch).values(n=auth_epoch.c.n + 1).returning(auth_epoch.c.n)
-        epoch = int(self._connection.execute(raised).scalar_one())
+        self.raised = epoch = int(self._connection.execute(raised).scalar_one())
         row = {"epoch": epoch, "subjects": list(subjects) or [EVERYTHING]}
         self._connection.execute(insert(epoch_log).values(row))
         old = epoch_log.c.epoch <= epoch - LOG_MAX
@@ -57,18 +68,38 @@ class SqlTransaction:
 
 
 class SqlRights:
-    def __init__(self, engine: Engine) -> None:
+    """`watch`: refuse to change a store that is closed. Without it, for who opens it again."""
+
+    def __init__(self, engine: Engine, watch: Watch | None = None) -> None:
         self._engine = engine
+        self._watch = watch
 
     @contextmanager
     def change(self) -> Iterator[SqlTransaction]:
+        cluster = ""
         with transaction(self._engine, write=True) as connection:
-            yield SqlTransaction(connection)
+            if self._watch is not None:
+                cluster = judge(connection, self._watch)
+            tx = SqlTransaction(connection)
+            yield tx
+        if self._watch is not None and tx.raised is not None:
+            # Committed, and not told to anybody yet.
+            self._watch.reached(cluster, tx.raised)
 
     @contextmanager
     def look(self) -> Iterator[SqlTransaction]:
         with transaction(self._engine, write=False) as connection:
             yield SqlTransaction(connection)
+
+
+def judge(connection: Connection, watch: Watch) -> str:
+    """Raises StoreClosedError. Returns the store's cluster; empty where nothing is set up."""
+    before = watch.before()
+    row = connection.execute(select(auth_epoch.c.cluster, auth_epoch.c.n)).one_or_none()
+    if row is None:
+        return ""
+    watch.judge(before, row.cluster, row.n)
+    return str(row.cluster)
 
 
 class Guarded:

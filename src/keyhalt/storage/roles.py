@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from keyhalt.core.names import fold
 from keyhalt.core.permissions import PermissionSet
 from keyhalt.storage.schema import role, user, user_topmost
-from keyhalt.usecases.ports import RoleRow
+from keyhalt.usecases.rows import RoleRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

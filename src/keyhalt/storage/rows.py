@@ -5,12 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, String, cast, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from keyhalt.core.permissions import PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, KeyFacts, TokenFacts, UserFacts
-from keyhalt.storage.schema import api_key, datasource, role, user, user_topmost
-from keyhalt.usecases.ports import KeyRow
+from keyhalt.storage.schema import api_key, datasource, freeze, role, user, user_topmost
+from keyhalt.usecases.rows import KeyRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,6 +123,16 @@ def missing_of(
     return [each for each in ids if each not in there]
 
 
+def frozen_by() -> ColumnElement[bool]:
+    """Whether a row of `freeze` takes a row of `api_key` in."""
+    return and_(
+        freeze.c.thawed_at.is_(None),
+        or_(freeze.c.datasource_id.is_(None), freeze.c.datasource_id == api_key.c.datasource_id),
+        or_(freeze.c.generation.is_(None), freeze.c.generation == api_key.c.generation),
+        api_key.c.created_at < freeze.c.issued_before,
+    )
+
+
 # The order is that of `key_facts`, before USER_COLUMNS.
 KEY_COLUMNS: tuple[ColumnElement[Any], ...] = (
     api_key.c.id,
@@ -119,6 +140,7 @@ KEY_COLUMNS: tuple[ColumnElement[Any], ...] = (
     api_key.c.deleted_epoch,
     api_key.c.generation,
     api_key.c.imported_mac,
+    exists(select(freeze.c.id).where(frozen_by()).correlate(api_key)).label("frozen"),
 )
 
 
@@ -130,6 +152,7 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         deleted=row[2] is not None,
         generation=row[3],
         imported_mac=bytes(row[4] or b""),
+        frozen=bool(row[5]),
         owner=user_facts(row[len(KEY_COLUMNS) :]),
     )
 

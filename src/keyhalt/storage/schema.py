@@ -254,6 +254,18 @@ def _event_columns() -> list[Column[object]]:
     ]
 
 
+freeze = Table(
+    "freeze",
+    RIGHTS,
+    Column("id", Integer, primary_key=True),
+    Column("datasource_id", ForeignKey("datasource.id")),
+    Column("issued_before", Utc, nullable=False),
+    Column("generation", Integer),
+    Column("frozen_at", Utc, nullable=False),
+    Column("thawed_at", Utc),
+    sqlite_autoincrement=True,
+)
+
 epoch_log = Table(
     "epoch_log",
     RIGHTS,

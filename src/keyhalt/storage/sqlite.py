@@ -25,9 +25,9 @@ VERIFY_BUSY_SECONDS = 0.25
 
 def open_file(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """A plain connection, autocommit. The file exists. For one thread at a time."""
-    with _in_our_words(path):
+    with in_our_words(path):
         connection = sqlite3.connect(
-            f"file:{_quoted(path)}?mode=rw",
+            f"file:{quoted(path)}?mode=rw",
             uri=True,
             timeout=busy_seconds,
             isolation_level=None,
@@ -46,14 +46,14 @@ def create_file(path: Path) -> None:
     """Make an empty store that only its user can read, in WAL mode; leave one that is there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with _in_our_words(path):
+    with in_our_words(path):
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         with closing(connection):
             connection.execute("PRAGMA journal_mode = WAL")
 
 
 @contextmanager
-def _in_our_words(path: Path) -> Iterator[None]:
+def in_our_words(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -77,5 +77,5 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from keyhalt.core.freshness import Tag
-from keyhalt.storage.questions import ANY_IMPORTED, Questions
+from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, token_facts
 from keyhalt.storage.sqlite import VERIFY_BUSY_SECONDS, open_file
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyhalt.core.principals import KeyFacts, Principal, TokenFacts
+    from keyhalt.usecases.watch import Watch
 
 _guards = itertools.count(1)
 _ask = Questions(SQLiteDialect_pysqlite(paramstyle="qmark"))
@@ -32,7 +33,9 @@ _ask = Questions(SQLiteDialect_pysqlite(paramstyle="qmark"))
 class SqliteReader:
     """One per process, used from one event loop. Each method may raise StoreUnavailableError."""
 
-    def __init__(self, rights: Path, signins: Path) -> None:
+    def __init__(self, rights: Path, signins: Path, watch: Watch) -> None:
+        self._watch = watch
+        self._standing = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._guard = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._guard_id = next(_guards)
         self._last_tag = Tag(self._guard_id, -1)
@@ -48,6 +51,7 @@ class SqliteReader:
             raise StoreUnavailableError(str(error)) from error
         last = self._last_tag
         if number != last.number:
+            self._judge()
             self._last_tag = last = Tag(self._guard_id, number)
         return last
 
@@ -64,25 +68,38 @@ class SqliteReader:
         return False
 
     async def key(self, key_id: int) -> KeyFacts | None:
-        row = _one(self._rights, _ask.key_by_id, key_id)
+        row = self._checked(_one(self._rights, _ask.key_by_id, key_id))
         return None if row is None else key_facts(row)
 
     async def imported_key(self, digest: bytes) -> KeyFacts | None:
         """No statement while nothing was imported, so that garbage costs none."""
         if not self._any_imported():
             return None
-        row = _one(self._rights, _ask.key_by_digest, digest)
+        row = self._checked(_one(self._rights, _ask.key_by_digest, digest))
         return None if row is None else key_facts(row)
 
     async def token(self, digest: bytes) -> TokenFacts | None:
         row = _one(self._signins, _ask.token, digest)
         if row is None:
             return None
-        return token_facts(row, _one(self._rights, _ask.user, row[1], row[2]))
+        user = self._checked(_one(self._rights, _ask.user, row[1], row[2]))
+        return token_facts(row, user)
 
     def close(self) -> None:
-        for connection in (self._guard, self._rights, self._signins):
+        for connection in (self._guard, self._standing, self._rights, self._signins):
             connection.close()
+
+    def _judge(self) -> None:
+        """The store changed: is it still the one that was served, and not an older one?"""
+        before = self._watch.before()
+        row = _one(self._standing, STANDING)
+        if row is not None:
+            self._watch.judge(before, *row)
+
+    def _checked(self, row: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        """What was read counts only if the store was not found closed by the end of reading."""
+        self.tag()
+        return row
 
     def _any_imported(self) -> bool:
         tag = self.tag()

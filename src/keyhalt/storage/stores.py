@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.storage import migrate, sqlite
+from keyhalt.storage.filesystems import network_kind
 from keyhalt.storage.rights import Guarded
 from keyhalt.storage.sqlite_reader import SqliteReader
+from keyhalt.usecases.ports import NotSetUpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +17,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.freshness import Freshness
     from keyhalt.usecases.ports import Barrier, CredentialReader
-
-
-class NotSetUpError(Exception):
-    """There is no environment yet; the text says what to run."""
+    from keyhalt.usecases.watch import Watch
 
 
 class Verifying(Protocol):
@@ -47,11 +46,14 @@ class Stores(Protocol):
         """Bring the schema to this version's; processes that start together take turns."""
 
     def current(self) -> bool: ...
+    def check(self) -> list[str]:
+        """What would break the promise where the stores are, in sentences."""
+
     def barrier(self) -> Barrier: ...
     def bury(self, process: str) -> None:
         """Wait no longer for a process that has ended, by its name in the options."""
 
-    def verifying(self) -> Verifying: ...
+    def verifying(self, watch: Watch) -> Verifying: ...
     def close(self) -> None: ...
 
 
@@ -83,14 +85,21 @@ class SqliteStores:
     def current(self) -> bool:
         return all(migrate.is_current(name, engine_of(self, name)) for name in migrate.STORES)
 
+    def check(self) -> list[str]:
+        kind = network_kind(self.folder)
+        if kind is None:
+            return []
+        why = f"{self.folder} is on a network file system ({kind}), where no lock of SQLite holds"
+        return [f"{why}; use a local disk, or PostgreSQL"]
+
     def barrier(self) -> Guarded:
         return Guarded()
 
     def bury(self, process: str) -> None:
         """Nobody is waited for."""
 
-    def verifying(self) -> SqliteVerifying:
-        return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path))
+    def verifying(self, watch: Watch) -> SqliteVerifying:
+        return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path, watch))
 
     def close(self) -> None:
         for engine in (self.rights, self.use, self.signins):

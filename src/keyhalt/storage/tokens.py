@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, insert, update
+from sqlalchemy import LargeBinary, and_, insert, literal, select, update
 
-from keyhalt.storage.schema import bearer_token
+from keyhalt.storage.schema import Utc, bearer_token
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
@@ -35,8 +35,30 @@ class SqlTokens:
         with transaction(self._engine, write=True) as connection:
             return int(connection.execute(row.returning(bearer_token.c.id)).scalar_one())
 
+    def add_twin(
+        self, datasource_id: int, token_id: int, *, digest: bytes, at: datetime
+    ) -> int | None:
+        """In one statement: nothing ends the one between being read and being copied."""
+        kept = ("datasource_id", "user_id", "sign_in_generation", "expires_at")
+        twin = select(
+            literal(digest, LargeBinary), literal(at, Utc), *(bearer_token.c[name] for name in kept)
+        ).where(
+            bearer_token.c.datasource_id == datasource_id,
+            bearer_token.c.id == token_id,
+            bearer_token.c.ended_at.is_(None),
+            bearer_token.c.expires_at > at,
+        )
+        row = insert(bearer_token).from_select(["digest", "created_at", *kept], twin)
+        with transaction(self._engine, write=True) as connection:
+            return connection.execute(row.returning(bearer_token.c.id)).scalar_one_or_none()
+
     def end(self, digest: bytes, at: datetime) -> bool:
         row = and_(bearer_token.c.digest == digest, bearer_token.c.ended_at.is_(None))
         with transaction(self._engine, write=True) as connection:
             ended = connection.execute(update(bearer_token).where(row).values(ended_at=at))
             return bool(ended.rowcount)
+
+    def end_all(self, at: datetime) -> int:
+        rows = update(bearer_token).where(bearer_token.c.ended_at.is_(None)).values(ended_at=at)
+        with transaction(self._engine, write=True) as connection:
+            return int(connection.execute(rows).rowcount)

@@ -21,7 +21,7 @@ from keyhalt.storage.rows import (
     user_from,
 )
 from keyhalt.storage.schema import datasource, role, user, user_topmost
-from keyhalt.usecases.ports import SignInFacts
+from keyhalt.usecases.rows import SignInFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.people import UserDetails, UserQuery, UserRow
-    from keyhalt.usecases.ports import NewUser
+    from keyhalt.usecases.rows import NewUser
 
 _USER = select(*USER_COLUMNS).select_from(user_from()).order_by(owner.c.id)
 _SIGN_IN = _USER.add_columns(
@@ -96,7 +96,7 @@ class SqlUsers:
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,
@@ -125,6 +125,16 @@ class SqlUsers:
 
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         return missing_of(self._connection, user, datasource_id, user_ids)
+
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        row = and_(user.c.datasource_id == datasource_id, user.c.id == user_id)
+        found = self._connection.execute(select(user.c.preference).where(row)).scalar_one_or_none()
+        return None if found is None else dict(found)
+
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None:
+        self._update(datasource_id, user_id, {"preference": dict(preference)})
 
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         self._update(datasource_id, user_id, _details_values(details))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import RightsTransaction
 
 
-def check_again(tx: RightsTransaction, acting: Acting, need: Need) -> Denied | None:
+def check_again(tx: RightsTransaction, acting: Acting, need: Need | None) -> Denied | None:
     """Whether `acting` still is active and still has `need`, as this transaction sees it.
 
     An operator is not asked: whoever can write the store's files needs no permission in it.
@@ -25,9 +25,11 @@ def check_again(tx: RightsTransaction, acting: Acting, need: Need) -> Denied | N
     if user is None or not (user.active and user.datasource_active):
         return _ended(acting.credential.kind, Cause.OWNER_INACTIVE)
     if acting.credential.kind is CredentialKind.KEY:
-        key = tx.keys.get(acting.datasource_id, acting.credential.id)
-        if key is None or key.deleted_at is not None:
-            return _ended(acting.credential.kind, Cause.DELETED_KEY)
+        key = tx.keys.facts(acting.datasource_id, acting.credential.id)
+        if key is None or key.deleted or key.frozen:
+            frozen = key is not None and key.frozen
+            cause = Cause.FROZEN_KEY if frozen else Cause.DELETED_KEY
+            return _ended(acting.credential.kind, cause)
     return permit(principal_of(user, acting.credential, acting.environment), need)
 
 

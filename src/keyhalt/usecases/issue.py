@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core import keytext
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Here, Reason, import_message
 from keyhalt.core.keytext import RANDOM_BYTES, Malformed
+from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.principals import Acting, Credential, CredentialKind, Operator
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import digest_of
 from keyhalt.usecases.acting import check_again
-from keyhalt.usecases.ports import DuplicateError, NewKey
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import NewKey
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
     from keyhalt.usecases.covering import Covering
-    from keyhalt.usecases.ports import Clock, KeyRow, Randomness, Rights, RightsTransaction
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Randomness,
+        Rights,
+        RightsTransaction,
+    )
+    from keyhalt.usecases.rows import KeyRow
 
 NAME_MAX = 60
 DESCRIPTION_MAX = 4_000
@@ -61,6 +70,7 @@ class IssueKey:
         rights: Rights,
         here: Here,
         needs: Needs,
+        barrier: Barrier,
         covering: Covering,
         clock: Clock,
         randomness: Randomness,
@@ -68,6 +78,7 @@ class IssueKey:
         self._rights = rights
         self._here = here
         self._needs = needs
+        self._barrier = barrier
         self._covering = covering
         self._clock = clock
         self._randomness = randomness
@@ -146,10 +157,14 @@ class IssueKey:
                 )
                 row = tx.keys.get(datasource_id, key_id)
                 assert row is not None  # noqa: S101 - this transaction wrote it
-                tx.record(self._event(Event.KEY_IMPORT, acting, row, origin))
-                return row
+                # Verifiers remember that nothing was imported.
+                epoch = tx.raise_epoch(subject(Kind.KEY, key_id))
+                event = self._event(Event.KEY_IMPORT, acting, row, origin)
+                tx.record(replace(event, epoch=epoch))
         except DuplicateError:
             return Refused(Fault.CONFLICT, "This key was imported before.", "text")
+        self._barrier.wait(epoch)
+        return row
 
     def edit(
         self,

@@ -9,17 +9,16 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from keyhalt.core.principals import KeyFacts, UserFacts
-    from keyhalt.usecases.ports import (
-        AuditReader,
+    from keyhalt.usecases.ports import AuditReader, Clock, Rights
+    from keyhalt.usecases.rows import (
         AuditRow,
-        Clock,
         DatasourceRow,
         EnvironmentRow,
         KeyRow,
-        Rights,
         RoleRow,
     )
 
@@ -102,6 +101,11 @@ class LookUp:
             keys = tx.keys.tree(datasource_id, key_id)
         return keys or Denied(Reason.NOT_FOUND)
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None:
+        """The settings of a user, as they gave them."""
+        with self._rights.look() as tx:
+            return tx.users.preference(datasource_id, user_id)
+
     def users(self, datasource_id: int) -> Sequence[UserFacts]:
         with self._rights.look() as tx:
             return tx.users.list(datasource_id)
@@ -121,3 +125,7 @@ class LookUp:
     def audit(self, *, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
         """The newest events first: changes and denials together. None: the whole environment."""
         return self._audit.newest(datasource_id, limit)
+
+    def audit_since(self, at: datetime | None) -> Iterator[AuditRow]:
+        """Every event of the environment from `at` on, oldest first; None for all there are."""
+        return self._audit.since(at)

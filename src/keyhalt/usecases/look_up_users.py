@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from keyhalt.core.paging import Page
     from keyhalt.core.permissions import Catalogue
     from keyhalt.usecases.people import GroupRow, UserRow
-    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction, RoleRow
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
+    from keyhalt.usecases.rows import RoleRow
 
 # EnergyCAP's filter by what a user's role grants. No field where the catalogue has no such entry.
 _BY_PERMISSION = {"canManageFlags": ("flaggedItems", "manage")}
+
+# What a user is called: all that is told to somebody who may not view users.
+_SEEN_BY_ALL = ("systemUserID", "fullName", "systemUserCode")
 
 
 class LookUpUsers:
@@ -49,14 +53,20 @@ class LookUpUsers:
         filter_text: str = "",
         page: Page | None = None,
         order: str = "",
+        reduced: bool = False,
     ) -> tuple[Sequence[UserRow], int] | Refused:
-        """The users, and how many pass the filter. `order`: as on the wire, by id when empty."""
-        ordered = _order_of(order)
+        """The users, and how many pass the filter. `order`: as on the wire, by id when empty.
+
+        `reduced`: for somebody who sees only how users are called, and can ask by that only.
+        """
+        ordered = _order_of(order, _SEEN_BY_ALL if reduced else USER_ORDERS)
         if isinstance(ordered, Refused):
             return ordered
         with self._rights.look() as tx:
             fields = {**self._user_fields}
             fields |= self._fields_by_permission(tx, datasource_id, filter_text)
+            if reduced:
+                fields = {name: fields[name] for name in _SEEN_BY_ALL}
             where = self._where(filter_text, fields)
             if isinstance(where, Refused):
                 return where
@@ -121,12 +131,12 @@ class LookUpUsers:
         return fields
 
 
-def _order_of(text: str) -> tuple[str, bool] | Refused:
+def _order_of(text: str, orders: Sequence[str]) -> tuple[str, bool] | Refused:
     """`fullName`, `fullName asc` or `fullName desc`: the order, and whether it is descending."""
     name, _, direction = text.strip().partition(" ")
-    known = {order.lower(): order for order in USER_ORDERS}
-    order = known.get(name.lower() or USER_ORDERS[0].lower())
+    known = {order.lower(): order for order in orders}
+    order = known.get(name.lower() or orders[0].lower())
     if order is None or direction.strip().lower() not in ("", "asc", "desc"):
-        detail = f"Users can be ordered by {', '.join(USER_ORDERS)}, each with asc or desc."
+        detail = f"Users can be ordered by {', '.join(orders)}, each with asc or desc."
         return Refused(Fault.INVALID_QUERY, detail, "orderBy")
     return order, direction.strip().lower() == "desc"

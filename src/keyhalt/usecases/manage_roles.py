@@ -18,7 +18,8 @@ from keyhalt.core.permissions import CatalogueError, PermissionSet, Power, cover
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again, strips_last_manager
 from keyhalt.usecases.people import RoleEdit
-from keyhalt.usecases.ports import DuplicateError, RoleRow
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import RoleRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
     from keyhalt.core.principals import Acting
     from keyhalt.core.profiles import Needs
     from keyhalt.usecases.covering import Covering
-    from keyhalt.usecases.ports import Barrier, Clock, Receipt, Rights, RightsTransaction
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Receipt,
+        Rights,
+        RightsTransaction,
+    )
 
 NAME_MAX = 64
 DESCRIPTION_MAX = 1000

@@ -5,27 +5,32 @@ Who may do what to whom stands in `user_rules`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
-from keyhalt.core.decisions import Denied
+from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.names import has_unseen
+from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Fault, Refused
+from keyhalt.usecases.new_passwords import refuse_password
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
-from keyhalt.usecases.ports import DuplicateError, NewUser
-from keyhalt.usecases.user_rules import Plan, UserRules
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import NewUser
+from keyhalt.usecases.user_rules import Plan, UserRules, user_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keyhalt.core.principals import Acting, UserFacts
-    from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import Barrier, Clock, Passwords, Receipt, Rights, RightsTransaction
-
-PASSWORD_MIN = 15
-PASSWORD_MAX = 128
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Passwords,
+        Receipt,
+        Rights,
+        RightsTransaction,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +39,6 @@ class Changed:
 
     user: UserFacts
     receipt: Receipt
-
-
-def fault_of_password(password: Secret) -> Refused | None:
-    """NIST SP 800-63B-4: length is what counts; no rules about characters."""
-    length = len(password.reveal())
-    if PASSWORD_MIN <= length <= PASSWORD_MAX and not has_unseen(password.reveal()):
-        return None
-    detail = (
-        f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters and no control characters;"
-        " several words are a good one."
-    )
-    return Refused(Fault.INVALID_BODY, detail, "password")
 
 
 class ManageUsers:
@@ -71,7 +64,7 @@ class ManageUsers:
     ) -> UserFacts | Denied | Refused:
         """A new user holds nothing that could be remembered, so there is nothing to wait for."""
         refused = fault_of_details(draft.details, service=draft.service)
-        password_hash = refused or self._hash(draft.password, service=draft.service)
+        password_hash = refused or self._hash_new(datasource_id, draft)
         if isinstance(password_hash, Refused):
             return password_hash
         try:
@@ -106,8 +99,8 @@ class ManageUsers:
         self, acting: Acting, datasource_id: int, who: str | int, edit: UserEdit, origin: Origin
     ) -> Changed | Denied | Refused:
         """Change a user, by code or id, in one transaction with one epoch."""
-        password_hash = self._hash(edit.password)
-        if isinstance(password_hash, Refused):
+        password_hash = self._hash_other(datasource_id, who, edit)
+        if isinstance(password_hash, Denied | Refused):
             return password_hash
         try:
             with self._rights.change() as tx:
@@ -115,8 +108,6 @@ class ManageUsers:
                 if not isinstance(plan, Plan):
                     return plan
                 user = plan.row.facts
-                if password_hash is not None and user.service:
-                    return _no_password()
                 changes = _apply(tx, plan, edit)
                 if password_hash is not None:
                     tx.users.set_password(
@@ -154,18 +145,33 @@ class ManageUsers:
         """Replace the topmosts of the hierarchies named; the others stay."""
         return self.edit(acting, datasource_id, who, UserEdit(topmosts=topmosts), origin)
 
-    def set_password(
-        self, acting: Acting, datasource_id: int, who: str | int, password: Secret, origin: Origin
-    ) -> Changed | Denied | Refused:
-        """Ends the user's tokens and sessions; keys are not touched."""
-        return self.edit(acting, datasource_id, who, UserEdit(password=password), origin)
+    def _hash_new(self, datasource_id: int, draft: UserDraft) -> str | Refused | None:
+        if draft.password is None or draft.service:
+            return None if draft.password is None else _no_password()
+        with self._rights.look() as tx:
+            length_min = tx.datasources.policy(datasource_id).password_length_min
+        policy = PasswordPolicy(length_min, draft.details.strong_password)
+        about = (draft.code, draft.full_name, draft.email)
+        refused = refuse_password(draft.password, policy, about)
+        return refused or self._passwords.hash(draft.password)
 
-    def _hash(self, password: Secret | None, *, service: bool = False) -> str | Refused | None:
-        if password is None:
+    def _hash_other(
+        self, datasource_id: int, who: str | int, edit: UserEdit
+    ) -> str | Denied | Refused | None:
+        if edit.password is None:
             return None
-        if service:
+        with self._rights.look() as tx:
+            row = user_row(tx, datasource_id, who)
+            length_min = tx.datasources.policy(datasource_id).password_length_min
+        if row is None:
+            return Denied(Reason.NOT_FOUND)
+        if row.facts.service:
             return _no_password()
-        return fault_of_password(password) or self._passwords.hash(password)
+        details = replace(row.details, **edit.details)
+        policy = PasswordPolicy(length_min, details.strong_password)
+        about = (details.code, details.full_name, details.email)
+        refused = refuse_password(edit.password, policy, about)
+        return refused or self._passwords.hash(edit.password)
 
     def _record(  # noqa: PLR0917
         self,

@@ -8,15 +8,15 @@ from keyhalt.core.passwords import fault_of_password
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from keyhalt.core.passwords import PasswordPolicy
     from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import SignInFacts
 
 
 def refuse_password(
-    password: Secret, whose: SignInFacts, field: str = "password"
+    password: Secret, policy: PasswordPolicy, about: Iterable[str], field: str = "password"
 ) -> Refused | None:
-    """None when it may be. `field`: its name in the body that it came in."""
-    user = whose.user
-    about = (user.user_code, user.full_name, user.email, user.datasource)
-    detail = fault_of_password(password.reveal(), whose.policy, about)
+    """None when it may be. `about`: what is known of its user; `field`: its name in the body."""
+    detail = fault_of_password(password.reveal(), policy, about)
     return None if detail is None else Refused(Fault.INVALID_BODY, detail, field)

@@ -12,130 +12,51 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.filters import Condition
-    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
+    from keyhalt.core.marks import Mark
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.core.principals import Credential, KeyFacts, TokenFacts, UserFacts
-    from keyhalt.core.profiles import RoleTemplate
+    from keyhalt.core.principals import KeyFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
+    from keyhalt.usecases.rows import (
+        AuditRow,
+        DatasourceRow,
+        EnvironmentRow,
+        FreezeRow,
+        KeyRow,
+        NewKey,
+        NewUser,
+        Policy,
+        RoleRow,
+        SignInFacts,
+    )
 
 
 class StoreUnavailableError(Exception):
     """The store cannot be asked now: locked too long, gone, or the disk is full."""
 
 
+class NotSetUpError(Exception):
+    """There is no environment yet; the text says what to run."""
+
+
+class UnfitStoreError(Exception):
+    """The promise would not hold where the stores are; the text says why."""
+
+
+class CopyError(Exception):
+    """A copy of the stores cannot be made or used; the text says why."""
+
+
+class StoreClosedError(StoreUnavailableError):
+    """The store is older than what was served before, or another's. The text says what to do."""
+
+
 class DuplicateError(Exception):
     """A name that must be unique is taken."""
-
-
-# ------------------------------------------------------------------ rows
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentRow:
-    name: str
-    product: str
-    profile: str
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a datasource lets its users do."""
-
-    password_length_min: int
-    keys_create_keys: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DatasourceRow:
-    id: int
-    name: str
-    active: bool
-    created_at: datetime
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRow:
-    id: int
-    name: str
-    description: str
-    permissions: PermissionSet
-    read_only: bool
-    hidden: bool
-    users: int = 0
-
-
-def role_of(template: RoleTemplate) -> RoleRow:
-    """A copy of a profile's role, not yet in any datasource."""
-    return RoleRow(
-        0,
-        template.name,
-        template.description,
-        template.permissions,
-        template.read_only,
-        hidden=False,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key as it may be shown. `made_with`: the credential that made it."""
-
-    id: int
-    datasource_id: int
-    name: str
-    description: str
-    hint: str
-    owner_id: int
-    owner_code: str
-    owner_full_name: str
-    owner_active: bool
-    created_at: datetime
-    made_with: Credential
-    made_by: str
-    deleted_at: datetime | None
-    deleted_epoch: int | None
-    imported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    owner_id: int
-    name: str
-    description: str
-    made_with: Credential
-    made_by: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewUser:
-    details: UserDetails
-    role_id: int
-    password_hash: str | None
-    topmosts: Mapping[str, tuple[int, ...]]
-    created_at: datetime
-    active: bool = True
-    service: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SignInFacts:
-    """A user with what signing in needs. The generation was read with the hash.
-
-    `policy`: what another password of theirs must be.
-    """
-
-    user: UserFacts
-    password_hash: str | None
-    age: PasswordAge
-    policy: PasswordPolicy
 
 
 # ------------------------------------------------------------------ rights
@@ -195,6 +116,10 @@ class UserStore(Protocol):
     def missing(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[int]:
         """Those of `user_ids` that are no user of the datasource."""
 
+    def preference(self, datasource_id: int, user_id: int) -> Mapping[str, object] | None: ...
+    def set_preference(
+        self, datasource_id: int, user_id: int, preference: Mapping[str, object]
+    ) -> None: ...
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         """May raise DuplicateError."""
 
@@ -209,12 +134,15 @@ class UserStore(Protocol):
         self,
         datasource_id: int,
         user_id: int,
-        password_hash: str,
+        password_hash: str | None,
         *,
         at: datetime,
         must_change: bool | None = None,
     ) -> None:
-        """Also raises the sign-in generation. `must_change` None leaves that as it is."""
+        """Also raises the sign-in generation. `must_change` None leaves that as it is.
+
+        `password_hash` None: no password signs in until another is set.
+        """
 
     def any_person_with(
         self,
@@ -255,6 +183,17 @@ class DatasourceStore(Protocol):
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 
+class FreezeStore(Protocol):
+    """The operator's, over all datasources."""
+
+    def add(self, new: FreezeRow) -> int: ...
+    def get(self, freeze_id: int) -> FreezeRow | None: ...
+    def end(self, freeze_id: int, at: datetime) -> None: ...
+    def list(self) -> Sequence[FreezeRow]: ...
+    def keys(self, row: FreezeRow) -> int:
+        """How many keys that are not deleted it takes in."""
+
+
 class RightsTransaction(Protocol):
     """One transaction on the store of rights; commits when its block ends, unless it raised."""
 
@@ -268,9 +207,15 @@ class RightsTransaction(Protocol):
     def groups(self) -> GroupStore: ...
     @property
     def datasources(self) -> DatasourceStore: ...
+    @property
+    def freezes(self) -> FreezeStore: ...
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
+
+    def epoch(self) -> int: ...
+    def skip_epochs(self, upto: int) -> None:
+        """Count on from `upto`, if that is higher: those between were another store's."""
 
     def raise_epoch(self, *subjects: int) -> int:
         """Call in every transaction that changes rights. Returns the new epoch.
@@ -339,7 +284,13 @@ class TokenStore(Protocol):
     ) -> int:
         """Keeps the sign-in generation of `user`."""
 
+    def add_twin(
+        self, datasource_id: int, token_id: int, *, digest: bytes, at: datetime
+    ) -> int | None:
+        """Another token of the same sign-in, good for as long. None when that one is not good."""
+
     def end(self, digest: bytes, at: datetime) -> bool: ...
+    def end_all(self, at: datetime) -> int: ...
 
 
 class SignInThrottle(Protocol):
@@ -362,23 +313,27 @@ class MacKeyStore(Protocol):
     def fresh_key(self) -> bytes: ...
 
 
+class MarkStore(Protocol):
+    """Where the mark is kept, outside the database. Any call may raise OSError."""
+
+    def read(self) -> Mark | None:
+        """None when nothing was served here yet. Raises StoreClosedError for an unusable one."""
+
+    def raise_to(self, mark: Mark) -> None:
+        """Only forwards, within one cluster."""
+
+    def replace(self, mark: Mark) -> None: ...
+
+
 class Passwords(Protocol):
     def hash(self, password: Secret) -> str: ...
     def matches(self, password_hash: str | None, password: Secret) -> bool:
         """Costs the same for a user that does not exist (`None`), and is then False."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """An event as it is stored, `count` of it."""
-
-    id: str
-    event: AuditEvent
-    count: int = 1
-
-
 class AuditReader(Protocol):
     def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]: ...
+    def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
 
 
 class Recorder(Protocol):

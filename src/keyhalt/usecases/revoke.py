@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import Acting
     from keyhalt.core.profiles import Needs
-    from keyhalt.usecases.ports import Barrier, Clock, KeyRow, Receipt, Rights, RightsTransaction
+    from keyhalt.usecases.ports import (
+        Barrier,
+        Clock,
+        Receipt,
+        Rights,
+        RightsTransaction,
+    )
+    from keyhalt.usecases.rows import KeyRow
 
 
 @dataclass(frozen=True, slots=True)

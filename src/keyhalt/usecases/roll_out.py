@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.permissions import NOTHING, PermissionSet
-from keyhalt.usecases.ports import role_of
+from keyhalt.usecases.rows import role_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,15 +17,8 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import Operator
     from keyhalt.core.profiles import RoleTemplate
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        DatasourceRow,
-        Receipt,
-        Rights,
-        RightsTransaction,
-        RoleRow,
-    )
+    from keyhalt.usecases.ports import Barrier, Clock, Receipt, Rights, RightsTransaction
+    from keyhalt.usecases.rows import DatasourceRow, RoleRow
 
 
 class Standing(enum.StrEnum):

@@ -12,7 +12,8 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.ports import DuplicateError, EnvironmentRow, role_of
+from keyhalt.usecases.ports import DuplicateError
+from keyhalt.usecases.rows import EnvironmentRow, role_of
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import (
         Barrier,
         Clock,
-        DatasourceRow,
         Receipt,
         Rights,
         RightsTransaction,
     )
+    from keyhalt.usecases.rows import DatasourceRow
 
 PRODUCT_NAME_MAX = 32
 DATASOURCE_NAME_MAX = 64

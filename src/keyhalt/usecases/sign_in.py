@@ -7,7 +7,6 @@ a change loses; a change is written only over the hash that it was checked again
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from keyhalt.core.names import fold
 from keyhalt.core.passwords import normal
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.core.secrets import Secret, digest_of
+from keyhalt.core.secrets import TOKEN_BYTES, Secret, digest_of, token_from
 from keyhalt.usecases.new_passwords import refuse_password
 
 if TYPE_CHECKING:
@@ -33,12 +32,10 @@ if TYPE_CHECKING:
         Receipt,
         Recorder,
         Rights,
-        SignInFacts,
         SignInThrottle,
         TokenStore,
     )
-
-TOKEN_BYTES = 32
+    from keyhalt.usecases.rows import SignInFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ class SignIn:
         if normal(new.reveal()) == normal(request.password.reveal()):
             detail = "The new password is the old one."
             return Refused(Fault.INVALID_BODY, detail, "newPassword")
-        refused = refuse_password(new, found, "newPassword")
+        refused = refuse_password(new, found.policy, found.about, "newPassword")
         if refused is not None:
             return refused
         user, password_hash = found.user, self._passwords.hash(new)
@@ -195,8 +192,7 @@ class SignIn:
 
     def _issue(self, user: UserFacts, origin: Origin) -> SignedIn:
         now = self._clock.now()
-        raw = self._randomness.bytes(TOKEN_BYTES)
-        token = Secret(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
+        token = token_from(self._randomness.bytes(TOKEN_BYTES))
         # The generation is the one that was read with the password hash: if the user was
         # deactivated or got another password since, this token is of an earlier sign-in.
         token_id = self._tokens.add(

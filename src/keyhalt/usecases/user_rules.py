@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.usecases.covering import Covering
     from keyhalt.usecases.people import UserDetails, UserDraft, UserEdit, UserRow
-    from keyhalt.usecases.ports import RightsTransaction, RoleRow
+    from keyhalt.usecases.ports import RightsTransaction
+    from keyhalt.usecases.rows import RoleRow
 
 
 @dataclass(frozen=True, slots=True)

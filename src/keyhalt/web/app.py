@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.client.legacy import MIGRATION_PATH, LegacyNotice
 from keyhalt.client.middleware import Authenticate
@@ -11,7 +11,7 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
-from keyhalt.web.api import groups, key_trees, keys, me, roles, sign_in, users
+from keyhalt.web.api import exchange, groups, key_trees, keys, me, passwords, roles, sign_in, users
 from keyhalt.web.front import Front
 from keyhalt.web.lane import Lane
 from keyhalt.web.resources import router_of
@@ -23,24 +23,34 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App, Operation
     from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.edit_me import EditMe
+    from keyhalt.usecases.exchange import ExchangeToken
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Protocol):
     """The verbs about users, roles and groups."""
 
-    manage_users: ManageUsers
-    manage_roles: ManageRoles
-    manage_groups: ManageGroups
-    look_up: LookUpUsers
+    @property
+    def manage_users(self) -> ManageUsers: ...
+    @property
+    def manage_roles(self) -> ManageRoles: ...
+    @property
+    def manage_groups(self) -> ManageGroups: ...
+    @property
+    def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def reset_password(self) -> ResetPassword: ...
+    @property
+    def edit_me(self) -> EditMe: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class WebParts:
     delete_key: DeleteKey
     look_up: LookUp
     sign_in: SignIn
+    exchange: ExchangeToken
     people: People
     profile: Profile
     trees: Trees
@@ -72,18 +83,28 @@ def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
     tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
-    me_handlers = me.MeHandlers(parts.profile, parts.trees, parts.build_date, parts.version)
     people = parts.people
-    user_handlers = users.UserHandlers(
-        parts.profile, parts.trees, people.manage_users, people.look_up, parts.issue
+    me_handlers = me.MeHandlers(
+        parts.profile,
+        parts.trees,
+        people.edit_me,
+        parts.look_up,
+        parts.build_date,
+        parts.version,
     )
-    role_handlers = roles.RoleHandlers(parts.profile, people.manage_roles, people.look_up)
-    group_handlers = groups.GroupHandlers(people.manage_groups, people.look_up)
+    password_handlers = passwords.PasswordHandlers(people.reset_password)
+    user_handlers = users.UserHandlers(
+        parts.profile, parts.trees, people.manage_users, people.look_up_users, parts.issue
+    )
+    role_handlers = roles.RoleHandlers(parts.profile, people.manage_roles, people.look_up_users)
+    group_handlers = groups.GroupHandlers(people.manage_groups, people.look_up_users)
     return [
         *keys.operations(key_handlers, parts.profile.needs),
         *key_trees.operations(tree_handlers, parts.profile.needs),
         *me.operations(me_handlers),
+        *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),
         *users.operations(user_handlers),
+        *passwords.operations(password_handlers, parts.profile.needs),
         *roles.operations(role_handlers),
         *groups.operations(group_handlers, parts.profile.needs),
         *(operation for app in parts.apps for operation in app.operations()),

@@ -16,8 +16,8 @@ from keyhalt.web.api.wire import RECEIPT, time_text
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.usecases.look_up import LookUp
-    from keyhalt.usecases.ports import KeyRow
     from keyhalt.usecases.revoke import DeleteKey, Ended
+    from keyhalt.usecases.rows import KeyRow
 
 
 class EndKeysBody(BaseModel):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.usecases.issue import Issued, IssueKey
     from keyhalt.usecases.look_up import LookUp
-    from keyhalt.usecases.ports import KeyRow
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.rows import KeyRow
 
 
 class KeyBody(BaseModel):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_roles import ManageRoles
-    from keyhalt.usecases.ports import RoleRow
+    from keyhalt.usecases.rows import RoleRow
 
 
 class RoleBody(BaseModel):

@@ -45,7 +45,9 @@ class UserHandlers:
     def all(self, call: Call) -> Reply | Refused:
         """All users; who may not view them gets only how they are called."""
         found = self.look_up.users(
-            call.principal.datasource_id, filter_text=call.query.get("filter", "")
+            call.principal.datasource_id,
+            filter_text=call.query.get("filter", ""),
+            reduced=self._reduced(call),
         )
         return found if isinstance(found, Refused) else Reply(self._seen(call, found[0]))
 
@@ -58,6 +60,7 @@ class UserHandlers:
             filter_text=call.query.get("filter", ""),
             page=page,
             order=call.query.get("orderBy", ""),
+            reduced=self._reduced(call),
         )
         if isinstance(found, Refused):
             return found
@@ -110,8 +113,11 @@ class UserHandlers:
             return row
         return Reply(users_json(self.trees, self.profile.hierarchies, [row])[0], headers=headers)
 
+    def _reduced(self, call: Call) -> bool:
+        return permit(call.principal, self.profile.needs.view_users) is not None
+
     def _seen(self, call: Call, rows: Sequence[UserRow]) -> list[dict[str, object]]:
-        if permit(call.principal, self.profile.needs.view_users) is not None:
+        if self._reduced(call):
             return [reduced_json(row) for row in rows]
         return users_json(self.trees, self.profile.hierarchies, rows)
 

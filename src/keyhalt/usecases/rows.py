@@ -1,0 +1,156 @@
+"""What the stores give and take: rows of the use cases' own, with nothing of a database in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyhalt.core.audit import AuditEvent
+    from keyhalt.core.passwords import PasswordAge, PasswordPolicy
+    from keyhalt.core.permissions import PermissionSet
+    from keyhalt.core.principals import Credential, UserFacts
+    from keyhalt.core.profiles import RoleTemplate
+    from keyhalt.usecases.people import UserDetails
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRow:
+    name: str
+    product: str
+    profile: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a datasource lets its users do."""
+
+    password_length_min: int
+    keys_create_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatasourceRow:
+    id: int
+    name: str
+    active: bool
+    created_at: datetime
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    id: int
+    name: str
+    description: str
+    permissions: PermissionSet
+    read_only: bool
+    hidden: bool
+    users: int = 0
+
+
+def role_of(template: RoleTemplate) -> RoleRow:
+    """A copy of a profile's role, not yet in any datasource."""
+    return RoleRow(
+        0,
+        template.name,
+        template.description,
+        template.permissions,
+        template.read_only,
+        hidden=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as it may be shown. `made_with`: the credential that made it."""
+
+    id: int
+    datasource_id: int
+    name: str
+    description: str
+    hint: str
+    owner_id: int
+    owner_code: str
+    owner_full_name: str
+    owner_active: bool
+    created_at: datetime
+    made_with: Credential
+    made_by: str
+    deleted_at: datetime | None
+    deleted_epoch: int | None
+    imported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRow:
+    """Keys made before a time; of one datasource, of one generation, or of all."""
+
+    id: int
+    datasource_id: int | None
+    issued_before: datetime
+    generation: int | None
+    frozen_at: datetime
+    thawed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    owner_id: int
+    name: str
+    description: str
+    made_with: Credential
+    made_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    details: UserDetails
+    role_id: int
+    password_hash: str | None
+    topmosts: Mapping[str, tuple[int, ...]]
+    created_at: datetime
+    active: bool = True
+    service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFacts:
+    """A user with what signing in needs. The generation was read with the hash.
+
+    `policy`: what another password of theirs must be.
+    """
+
+    user: UserFacts
+    password_hash: str | None
+    age: PasswordAge
+    policy: PasswordPolicy
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What everybody knows of the user, and guesses first."""
+        user = self.user
+        return (user.user_code, user.full_name, user.email, user.datasource)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An event as it is stored, `count` of it."""
+
+    id: str
+    event: AuditEvent
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table that was copied, and compared. `digest`: of all its rows, in hexadecimal."""
+
+    table: str
+    rows: int
+    digest: str
