@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 
-from tests.environments.conftest import HOSTS, PAIRS, Installation, edited, table
-from tests.world import PASSWORD
+from tests.environments.conftest import HOSTS, PAIRS, Installation, edited, set_up, table
+from tests.world import PASSWORD, until
 
 
 def test_a_key_works_in_its_own_environment_only(three: Installation) -> None:
@@ -77,3 +78,28 @@ def test_an_alias_is_a_further_name_in_keys(three: Installation) -> None:
         assert http.get("/api/v3/me", headers=key).status_code == 200
         elsewhere = {**key, "Host": HOSTS["EU Production"]}
         assert http.get("/api/v3/me", headers=elsewhere).json()["code"] == "wrong_environment"
+
+
+def test_one_environment_on_postgresql_beside_another_on_sqlite(
+    three: Installation, database_url: str
+) -> None:
+    """Each with a store, a lease and a form of revocation of its own, in one process."""
+    more = (f'database_url = "{database_url}"', "lease_seconds = 5", 'data = "pg"')
+    pg = table("Production", *more).replace('"pg"', f'"{three.folder / "pg"}"')
+    three.write(pg, table("EU Production"))
+    keys = {"Production": set_up("Production"), "EU Production": three.keys["EU Production"]}
+    with three.client() as http:
+        until(lambda: http.get("/readyz", headers={"Host": "localhost"}).status_code == 200)
+        for made, used in itertools.product(keys, keys):
+            headers = {"ECI-ApiKey": keys[made], "Host": HOSTS[used]}
+            status = http.get("/api/v3/me", headers=headers).status_code
+            assert status == (200 if made == used else 401)
+        receipts = {}
+        for name, key in keys.items():
+            headers = {"ECI-ApiKey": key, "Host": HOSTS[name]}
+            gone = http.delete("/api/v3/apiKey/1", headers=headers)
+            receipts[name] = (gone.status_code, gone.headers["keyhalt-revocation"])
+            assert http.get("/api/v3/me", headers=headers).status_code == 401
+    assert receipts["Production"][0] == receipts["EU Production"][0] == 204
+    assert "form=barrier" in receipts["Production"][1]
+    assert "form=guarded" in receipts["EU Production"][1]
