@@ -44,8 +44,9 @@ fix: $(VENV)/.dev ## format, and mend what lint can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## what a verification costs, beside what it is made of
+bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio grows
 	@$(BIN)/python -m bench.verify $(ARGS)
+	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)

@@ -78,7 +78,7 @@ class Lookups:
             for entry in entries.values()
         ]
         entry = union_all(*rows).subquery("entry")
-        query = select(entry.c.id).where(condition_of(where, {})).order_by(entry.c.id)
+        query = select(entry.c.id).where(condition_of(where)).order_by(entry.c.id)
         with self._store.read() as connection:
             return list(connection.scalars(query))
 

@@ -46,7 +46,6 @@ LISTING = Listing(
     fields=fields.METER,
     within=lambda reach, gather: reach.meter(gather=gather),
     tally=lambda connection, reach: tallies.of(connection, PLACES, reach, place.c.meters_below),
-    more_fields=fields.account_of_meter,
 )
 
 

@@ -1,18 +1,20 @@
 """One page of a list: what is reached and passes the filter, in the order of ids.
 
 The page and its total come from one snapshot. A page in the last half is read from the end, and a
-caller that reaches little gets what it reaches collected instead of every row asked.
+caller that reaches little gets what it reaches collected instead of every row asked. What passes a
+filter is looked for once, for the page and the total together, unless it is very much.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, select, text
+from sqlalchemy import and_, bindparam, func, select, text, true
 
 from keyhalt import Refused, filters, paging
 from keyhalt_energy.clock import now
+from keyhalt_energy.fields import values_of
 from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import Utc
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 CHILDREN_MAX = 1000
 """How many children of one kind an answer holds at most; the list of the kind has the rest."""
+SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,6 @@ class Listing:
     """What can be listed. `table`: one row per entry. `source`: it, and what is shown with it.
 
     `within(reach, gather)` is the condition of scope.py, `tally` its count without a filter.
-    `values` gives the parameters that the fields' own SQL uses.
     """
 
     table: Table
@@ -42,9 +44,6 @@ class Listing:
     fields: Mapping[str, filters.Field]
     within: Callable[[Reach, bool], ColumnElement[bool]]
     tally: Callable[[Connection, Reach], Tally]
-    more_fields: Callable[[Reach], tuple[Mapping[str, filters.Field], Mapping[str, Any]]] = field(
-        default=lambda _reach: ({}, {})
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +66,83 @@ def read_page(
     tally = listing.tally(connection, reach)
     # Asking row by row costs about page * there / reached rows, collecting costs `reached`.
     gather = tally.reached**2 <= page.size * tally.there
-    chosen = and_(table.c.datasource_id == reach.datasource_id, listing.within(reach, gather))
+    chosen = table.c.datasource_id == reach.datasource_id
+    if not tally.whole:
+        chosen = and_(chosen, listing.within(reach, gather))
     total = tally.reached
     if passes is not None:
         chosen = and_(chosen, passes)
+        if gather or not _many_pass(connection, table, reach, passes, page, tally):
+            total, ids = _collected(connection, table, chosen, page)
+            return _found(connection, listing, reach, page, total, ids)
         total = int(connection.scalar(select(func.count()).select_from(table).where(chosen)) or 0)
+    ids = _walked(connection, table, chosen, page, total, gather=gather)
+    return _found(connection, listing, reach, page, total, ids)
+
+
+def _found(
+    connection: Connection,
+    listing: Listing,
+    reach: Reach,
+    page: paging.Page,
+    total: int,
+    ids: Sequence[int],
+) -> Found:
+    wanted = listing.table.c.id.in_(ids)
+    rows = rows_where(connection, listing, reach.datasource_id, wanted) if ids else []
+    return Found(rows, paging.headers(page, total))
+
+
+def _walked(
+    connection: Connection,
+    table: Table,
+    chosen: ColumnElement[bool],
+    page: paging.Page,
+    total: int,
+    *,
+    gather: bool,
+) -> Sequence[int]:
+    """The ids of a page, in their order from the nearer end until the page is full."""
     take = max(0, min(page.size, total - page.offset))
     if not take:
-        return Found([], paging.headers(page, total))
+        return []
     backwards = page.offset > total // 2
     skip = total - page.offset - take if backwards else page.offset
-    # By the same reckoning: few that pass are found and sorted, of many the order of ids is walked.
-    few = gather or total**2 <= page.size * tally.there
-    key = sorted_by(table.c.id) if few else table.c.id
+    key = sorted_by(table.c.id) if gather else table.c.id
     ids = select(table.c.id).where(chosen).order_by(key.desc() if backwards else key)
-    wanted = table.c.id.in_(ids.limit(take).offset(skip))
-    rows = rows_where(connection, listing, reach.datasource_id, wanted)
-    return Found(rows, paging.headers(page, total))
+    return list(connection.scalars(ids.limit(take).offset(skip)))
+
+
+def _collected(
+    connection: Connection, table: Table, chosen: ColumnElement[bool], page: paging.Page
+) -> tuple[int, Sequence[int]]:
+    """The total and the ids of a page, each row looked at once: what passes is kept meanwhile."""
+    hits = select(table.c.id).where(chosen).cte("hits").prefix_with("MATERIALIZED")
+    total = select(func.count().label("total")).select_from(hits).subquery()
+    some = select(hits.c.id).order_by(hits.c.id).limit(page.size).offset(page.offset).subquery()
+    both = select(total.c.total, some.c.id).select_from(total.outerjoin(some, true()))
+    rows = connection.execute(both).all()
+    return rows[0].total, [row.id for row in rows if row.id is not None]
+
+
+def _many_pass(
+    connection: Connection,
+    table: Table,
+    reach: Reach,
+    passes: ColumnElement[bool],
+    page: paging.Page,
+    tally: Tally,
+) -> bool:
+    """Whether so much passes that counting it and walking to the page beats keeping it all.
+
+    Judged by a sample, the oldest rows. Keeping costs a fifth of a look for each row that passes,
+    walking page / share looks. Being wrong costs time only.
+    """
+    own = table.c.datasource_id == reach.datasource_id
+    sample = select(table.c.id).where(own).order_by(table.c.id).limit(SAMPLE)
+    hits = select(func.count()).select_from(table).where(own, table.c.id.in_(sample), passes)
+    share = int(connection.scalar(hits) or 0) / SAMPLE
+    return share**2 * tally.there > 5 * page.size
 
 
 def rows_where(
@@ -115,17 +174,21 @@ def _filter(
     wanted = query.get("filter", "")
     if not wanted.strip():
         return None
-    more, values = listing.more_fields(reach)
-    where = filters.compile_filter(wanted, {**listing.fields, **more}, now=now())
-    return where if isinstance(where, Refused) else condition_of(where, values)
+    where = filters.compile_filter(wanted, listing.fields, now=now())
+    return where if isinstance(where, Refused) else condition_of(where, values_of(reach))
 
 
-def condition_of(where: filters.Condition, values: Mapping[str, Any]) -> ColumnElement[bool]:
+def condition_of(
+    where: filters.Condition, values: Mapping[str, Any] | None = None
+) -> ColumnElement[bool]:
+    """`values`: what the fields' own SQL may use. A list is for `in`, and may be empty."""
     typed = [
         bindparam(name, value, type_=Utc()) if hasattr(value, "tzinfo") else bindparam(name, value)
         for name, value in where.params.items()
     ]
     used: list[BindParameter[Any]] = [
-        bindparam(name, value) for name, value in values.items() if f":{name}" in where.sql
+        bindparam(name, value, expanding=isinstance(value, list))
+        for name, value in (values or {}).items()
+        if f":{name}" in where.sql
     ]
     return text(f"({where.sql})").bindparams(*typed, *used)  # type: ignore[return-value]

@@ -17,7 +17,6 @@ from keyhalt_energy import schema, tallies
 from keyhalt_energy.sample_bills import Accounts, in_pieces, write_bills, write_numbered
 from keyhalt_energy.sample_rows import ALWAYS, CAMPUSES, VENDORS, account, building, meter
 from keyhalt_energy.scope import COLLECTIONS, COST_CENTERS, PLACES, Tree
-from keyhalt_energy.store import learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,7 +98,6 @@ class _Loader:
         write_bills(self._connection, common, accounts, self._size.bills, self._tell_of_bills)
         tallies.recount(self._connection, self._datasource_id)
         collections = self._nodes(COLLECTIONS, [{"code": "ALL", "info": "All collections"}], [None])
-        learn(self._connection)
         views = (
             (root, center_root),
             (campuses[1], divisions[1]),

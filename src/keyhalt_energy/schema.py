@@ -184,6 +184,7 @@ meter = _table(
     _to("place_id", "place"),
     UniqueConstraint("datasource_id", "place_id", "code"),
     Index("ix_meter_lower_code", "datasource_id", text("lower(code)")),
+    Index("ix_meter_lower_info", "datasource_id", text("lower(info)")),
 )
 
 vendor = _table(
@@ -221,6 +222,7 @@ account = _table(
     UniqueConstraint("datasource_id", "cost_center_id", "code"),
     Index(None, "datasource_id", "vendor_id"),
     Index("ix_account_lower_code", "datasource_id", text("lower(code)")),
+    Index("ix_account_lower_info", "datasource_id", text("lower(info)")),
 )
 
 account_meter = _table(
@@ -287,7 +289,10 @@ bill = _table(
     Index(None, "datasource_id", "account_period"),
     Index(None, "datasource_id", "created_at"),
     Index(None, "datasource_id", "modified_at"),
-    Index("ix_bill_lower_invoice_number", "datasource_id", text("lower(invoice_number)")),
+    *(
+        Index(f"ix_bill_lower_{name}", "datasource_id", text(f"lower({name})"), "account_id")
+        for name in ("invoice_number", "control_code", "created_by_code", "modified_by_code")
+    ),
 )
 
 bill_line = _table(

@@ -40,7 +40,6 @@ class Store:
         self._engine = _open(path)
         with self.write() as connection:
             _upgrade(connection)
-            learn(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -102,9 +101,3 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def learn(connection: Connection) -> None:
-    """Let SQLite look at samples of its tables: without, it takes `datasource_id` for selective."""
-    connection.exec_driver_sql("PRAGMA analysis_limit = 1000")
-    connection.exec_driver_sql("ANALYZE")

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 
 class Tally(NamedTuple):
-    """`reached`: what the caller reaches. `there`: what the datasource has."""
+    """`reached`: what the caller reaches. `there`: what the datasource has.
+
+    `whole`: the caller sees from every root, and so reaches all there is; a statement need not ask.
+    """
 
     reached: int
     there: int
+    whole: bool
 
 
 def add(
@@ -60,7 +64,7 @@ def of(connection: Connection, tree: Tree, reach: Reach, count: Column[int]) -> 
     total = select(func.coalesce(func.sum(count), 0))
     reached = connection.scalar(total.where(own, _uppermost(tree, reach)))
     there = connection.scalar(total.where(own, nodes.parent_id.is_(None)))
-    return Tally(int(reached or 0), int(there or 0))
+    return Tally(int(reached or 0), int(there or 0), _sees_from_all_roots(connection, tree, reach))
 
 
 def of_nodes(connection: Connection, tree: Tree, reach: Reach) -> Tally:
@@ -72,7 +76,21 @@ def of_nodes(connection: Connection, tree: Tree, reach: Reach) -> Tally:
         above.datasource_id == reach.datasource_id, above.above_id.in_(tops)
     )
     there = select(func.count()).where(own)
-    return Tally(int(connection.scalar(reached) or 0), int(connection.scalar(there) or 0))
+    return Tally(
+        int(connection.scalar(reached) or 0),
+        int(connection.scalar(there) or 0),
+        _sees_from_all_roots(connection, tree, reach),
+    )
+
+
+def _sees_from_all_roots(connection: Connection, tree: Tree, reach: Reach) -> bool:
+    nodes = tree.nodes.c
+    beside = select(nodes.id).where(
+        nodes.datasource_id == reach.datasource_id,
+        nodes.parent_id.is_(None),
+        nodes.id.not_in(reach.topmosts(tree)),
+    )
+    return connection.scalar(beside.limit(1)) is None
 
 
 def _uppermost(tree: Tree, reach: Reach) -> ColumnElement[bool]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def _tally(connection: Connection, reach: Reach) -> Tally:
     own = vendor.c.datasource_id == reach.datasource_id
     number = connection.scalar(select(func.count()).select_from(vendor).where(own)) or 0
-    return Tally(number, number)
+    return Tally(number, number, whole=True)
 
 
 LISTING = Listing(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keyhalt.core.filters import (
     SHORTCUTS,
     Condition,
+    Field,
     FieldType,
     compile_filter,
 )
@@ -94,6 +95,29 @@ def test_expressions_joined_by_and_must_all_hold(rows: list[Row], data: st.DataO
     assert found(condition.sql, condition.params, rows) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    ("type_", "operator"), [e for e in EVERY_OPERATOR if e[1] not in SHORTCUTS]
+)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_of_values_in_other_rows_one_must_pass_and_negated_none(
+    type_: FieldType, operator: str, data: st.DataObject
+) -> None:
+    """Two rows share their values here: both are found if one of them passes."""
+    column = COLUMNS[type_].replace("t.", "o.")
+    among = "t.place / 2 in (select o.place / 2 from t as o where {})"
+    fewest, most = takes(operator)
+    cells = data.draw(st.lists(st.none() | CELLS[type_], max_size=8))
+    values = data.draw(st.lists(GIVENS[type_], min_size=fewest, max_size=most))
+    text = written("shared", operator, values)
+    condition = compile_filter(text, {"shared": Field(type_, column, among)}, now=NOW)
+    assert isinstance(condition, Condition)
+    positive = operator.removeprefix("not ")
+    pairs = {n // 2 for n, cell in enumerate(cells) if holds(positive, cell, values)}
+    expected = [n for n in range(len(cells)) if (n // 2 in pairs) == (operator == positive)]
+    assert found(condition.sql, condition.params, [{type_: c} for c in cells]) == expected
+
+
 def test_a_fraction_beside_a_large_integer_does_not_round_it() -> None:
     """Integers and fractions of one list stand apart: PostgreSQL gives each `in` one type."""
     condition = compiled(f"theNumber one of '0.5'|'{INT64 - 2}'|'1.5'")
@@ -109,7 +133,7 @@ HOSTILE = (
     "'' or ''=''", "\u2019 or 1=1", "\uff07", "é", "\x1b[31m", "a\nb", "and", "|", "%(f0)s", "{0}",
 )  # fmt: skip
 VOCABULARY = set(
-    "( ) , 1 = < <= > >= and or not in is null like lower escape '!'".split()  # noqa: SIM905
+    "( ) , 1 = < <= > >= and or not in is null like lower escape '!' ''".split()  # noqa: SIM905
 )
 anything = st.text(st.characters()) | st.sampled_from(HOSTILE)
 values_of_any_kind = st.sampled_from(["1", "202603", "2026-03-30", "true"]) | anything
@@ -127,7 +151,7 @@ def assert_of_our_words(condition: Condition, prefix: str = "f") -> None:
     sql = condition.sql
     for column in COLUMNS.values():
         sql = sql.replace(f"({column})", " ")
-    tokens = re.findall(r"'!'|:\w+|\w+|[<>]=?|=|[(),]|\S", sql)
+    tokens = re.findall(r"'!?'|:\w+|\w+|[<>]=?|=|[(),]|\S", sql)
     names = [token[1:] for token in tokens if token.startswith(":")]
     assert names == [f"{prefix}{n}" for n in range(len(condition.params))] == list(condition.params)
     assert {token for token in tokens if not token.startswith(":")} <= VOCABULARY

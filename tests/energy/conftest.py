@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import keyhalt_energy
-from keyhalt import AppContext
+from keyhalt import AppContext, Principal
 from tests.energy.estate import PROFILE, Api, Estate, make_pair, principal, sized
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ def api(tmp_path: Path) -> Iterator[Api]:
     app = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
     yield Api(app)
     app.close()
+
+
+@pytest.fixture
+def portfolio(api: Api) -> tuple[Api, Principal]:
+    """The sample data, with a caller who sees all of it."""
+    roots = api.app.load_sample(1, 1, **sized(meters=60, bills=200))[0]
+    return api, principal(places=(roots["places"],), centers=(roots["costCenters"],))
 
 
 def _make_estate(api: Api) -> Estate:

@@ -1,53 +1,111 @@
-"""The app in docs/energy.md, as it stands there."""
+"""The guide docs/protect-your-api.md, as it stands there: its profile, its app, over HTTP."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from keyhalt import AppContext
-from tests.energy.estate import PROFILE, Api, principal, sized
+from keyhalt.main import ENTRY_POINTS
+from tests.world import OPERATOR, ORIGIN, World, make_world
 
-GUIDE = Path(__file__).parents[2] / "docs" / "energy.md"
+GUIDE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def guide() -> dict[str, Any]:
+    """What the guide's Python defines."""
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(compile("\n".join(blocks("python")), "guide", "exec"), names)  # noqa: S102 - our own text
+    return names
 
 
 @pytest.fixture
-def desks(tmp_path: Path) -> Any:  # the guide's own class
-    """The guide's app with a room in a house, and another house beside it."""
-    (source,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(source, "guide", "exec"), names)  # noqa: S102 - a text of this repository
-    app = names["Desks"](AppContext(PROFILE, tmp_path))
-    house, other = (app.load_sample(1, 1, **sized())[0]["places"] for _ in range(2))
-    app._ask(lambda db: db.execute("insert into room values (9, 1, ?, 'ROOM')", (house,)))
-    assert (house, other) == (1, 2)
-    return app
+def desks_world(tmp_path: Path, guide: dict[str, Any]) -> Iterator[World]:
+    """An environment on the guide's catalogue, with its app instead of the tests' own."""
+    profile = tmp_path / "desks.toml"
+    profile.write_text(blocks("toml")[0], "utf-8")
+    world = make_world(tmp_path / "data", profile=str(profile))
+    world.orders = guide["Desks"](AppContext(world.engine.profile, tmp_path))
+    world.orders.load_sample(world.datasource_id, 1, sizes={}, progress=lambda _done, _whole: None)
+    yield world
+    world.close()
 
 
-def test_the_guide_s_app_lists_and_makes_within_reach_only(desks: Any) -> None:
-    """Below the topmost: made, attributed, listed with a total, filtered. Beyond it: 404."""
-    api, path = Api(desks), "/api/v1/desk"
-    here, there = principal(places=(1,)), principal(user_id=8, places=(2,))
-    assert api(here, "POST", path, {"roomId": 9, "name": "By the window"}).status == 200
-    assert api(here, "POST", path, {"roomId": 2, "name": "X"}).why == "not_found"
-    assert api(there, "POST", path, {"roomId": 9, "name": "X"}).why == "not_found"
-    listed = api(here, "GET", path)
-    assert listed.body == [{"deskId": 1, "name": "By the window", "createdBy": "jsmith"}]
-    assert listed.headers is not None
-    assert listed.headers["TotalNumberOfRecords"] == "1"
-    assert api(here, "GET", path, filter="name like 'WINDOW'").ids == [1]
-    assert api(here, "GET", path, filter="name like 'door'").body == []
-    assert api(there, "GET", path).body == []
-    assert api(principal(places=(1,), datasource_id=2), "GET", path).body == []
-    assert api(here, "GET", path, pageSize="0").status == 400
-    assert api(principal("meters.view", places=(1,)), "POST", path, {}).why == "meters.create"
+def test_the_guide_s_app_serves_what_a_key_s_owner_reaches(desks_world: World) -> None:
+    """Made, attributed, listed, filtered and found in the house; nothing of it from the studio."""
+    keeper = desks_world.user("jsmith", "desks.view", "desks.create", top=1)
+    guest = desks_world.user("guest", "desks.view", "desks.create", top=2)
+    mine, theirs = ({"ECI-ApiKey": desks_world.key(user)[1]} for user in (keeper, guest))
+    with desks_world.client() as http:
+        new = {"roomId": 1, "name": "By the window"}
+        assert http.post("/api/v1/desk", json=new, headers=mine).json() == {"deskId": 1}
+        assert http.post("/api/v1/desk", json=new, headers=theirs).status_code == 404
+        new = {"roomId": 2, "name": "Upstairs"}
+        assert http.post("/api/v1/desk", json=new, headers=theirs).json() == {"deskId": 2}
+        listed = http.get("/api/v1/desk", headers=mine)
+        assert [desk["createdBy"] for desk in listed.json()] == ["jsmith", "guest"]
+        assert listed.headers["TotalNumberOfRecords"] == "2"
+        assert [desk["deskId"] for desk in http.get("/api/v1/desk", headers=theirs).json()] == [2]
+        assert http.get("/api/v1/desk/1", headers=mine).json()["name"] == "By the window"
+        assert http.get("/api/v1/desk/1", headers=theirs).status_code == 404
+        for text, found in (
+            ("name like 'WINDOW'", [1]),
+            ("roomCode equals 'studio'", [2]),
+            ("roomCode not equals 'studio'", [1]),
+            ("name equals 'x'' or 1=1 --'", []),
+        ):
+            answer = http.get("/api/v1/desk", params={"filter": text}, headers=mine)
+            assert [desk["deskId"] for desk in answer.json()] == found, text
+        for query in ({"filter": "made_by equals 'x'"}, {"pageSize": "0"}):
+            assert http.get("/api/v1/desk", params=query, headers=mine).status_code == 400
+        assert http.post("/api/v1/desk", json={"roomId": 1}, headers=mine).status_code == 400
 
 
-def test_the_guide_s_app_answers_what_the_engine_asks(desks: Any) -> None:
+def test_the_guide_s_app_is_protected(desks_world: World) -> None:
+    """No key: 401. Without the permission: 403 that names it. A deleted key: 401, at once."""
+    reader = desks_world.user("reader", "desks.view")
+    number, key = desks_world.key(reader)
+    with desks_world.client() as http:
+        assert http.get("/api/v1/desk").status_code == 401
+        headers = {"ECI-ApiKey": key}
+        assert http.get("/api/v1/desk", headers=headers).json() == []
+        body = {"roomId": 1, "name": "X"}
+        denied = http.post("/api/v1/desk", json=body, headers=headers)
+        assert (denied.status_code, "desks.create" in denied.text) == (403, True)
+        delete = desks_world.engine.delete_key
+        delete(OPERATOR, datasource_id=desks_world.datasource_id, key_id=number, origin=ORIGIN)
+        assert http.get("/api/v1/desk", headers=headers).status_code == 401
+
+
+def test_the_guide_s_app_answers_what_the_engine_asks(desks_world: World) -> None:
     """About its tree, and about its nodes in the order asked for."""
-    assert desks.contains(1, "places", 1, 9)
-    assert not desks.contains(1, "places", 2, 9)
-    assert [node.code for node in desks.describe(1, "places", [9, 77, 1])] == ["ROOM", "HOUSE"]
+    app: Any = desks_world.orders
+    assert app.contains(1, "rooms", 1, 2)
+    assert not app.contains(1, "rooms", 2, 1)
+    assert not app.contains(2, "rooms", 1, 2)
+    assert [node.code for node in app.describe(1, "rooms", [2, 77, 1])] == ["STUDIO", "HOUSE"]
+
+
+def test_the_guide_s_layer_protects_any_app(desks_world: World, guide: dict[str, Any]) -> None:
+    """Whoever has no key hears so; the app behind knows who calls."""
+    key = desks_world.key(desks_world.user("jsmith", full_name="Jo Smith"))[1]
+    http = TestClient(guide["protected"](desks_world.engine.verify), "https://testserver")
+    assert http.get("/").status_code == 401
+    assert http.get("/", headers={"ECI-ApiKey": key}).text == "Hello, Jo Smith"
+    http.close()
+
+
+def test_the_guide_names_the_entry_point_group() -> None:
+    """The one that the server looks into."""
+    assert list(tomllib.loads(blocks("toml")[1])["project"]["entry-points"]) == [ENTRY_POINTS]

@@ -146,6 +146,25 @@ def test_the_migrations_make_the_schema_that_the_code_has(api: Api) -> None:
         assert {"ix_meter_lower_code", "ix_bill_lower_invoice_number"} <= set(indexes.scalars())
 
 
+def test_opening_again_writes_nothing_and_takes_no_statistics(
+    estate: Estate, tmp_path: Path
+) -> None:
+    """SQLite is told once, by a migration, what is typical; of every index of the large tables."""
+    before = (tmp_path / "energy.db").read_bytes()
+    with estate.api.app._store.read() as connection:
+        told = dict(iter(connection.exec_driver_sql("select idx, stat from sqlite_stat1")))
+        indexes = connection.exec_driver_sql(
+            "select name from sqlite_master where type = 'index' and tbl_name in"
+            " (select tbl from sqlite_stat1)"
+        )
+        without_rowid = {"place_above", "cost_center_above"}
+        assert set(indexes.scalars()) | without_rowid == set(told)
+    keyhalt_energy.app(AppContext(PROFILE, tmp_path)).close()
+    estate.api.app.close()
+    assert (tmp_path / "energy.db").read_bytes() == before
+    assert all(stat.split()[1] in ("1000", "100") for stat in told.values())
+
+
 def test_what_was_written_is_there_after_opening_again(estate: Estate, tmp_path: Path) -> None:
     """Two apps on one file, as two processes have it, see the same."""
     other = keyhalt_energy.app(AppContext(PROFILE, tmp_path))

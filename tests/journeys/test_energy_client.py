@@ -5,25 +5,30 @@ Contract rows 31 to 34 and 44 to 59 and the look-ups, from nothing to a bill.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import KEYHALT, Start
+from tests.journeys.conftest import Start
 
 models = pytest.importorskip("energycap.sdk.models", reason="EnergyCapSdk is not installed")
-from msrest.exceptions import HttpOperationError  # noqa: E402 - only when the client is there
+from tests.journeys.making import (  # noqa: E402 - only when the client is there
+    MARCH,
+    bill_fields,
+    make_account,
+    make_bill,
+    make_center,
+    make_meter,
+    make_place,
+    other_key,
+    status_of,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::SyntaxWarning"
 )
-
-MARCH = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -39,75 +44,6 @@ class Estate:
     vendor: int
     account: int
     bill: int
-
-
-def address() -> Any:
-    return models.RequiredAddressChild(country="United States", city="Ostermark")
-
-
-def make_place(client: Any, parent: int, code: str) -> Any:
-    kind = client.get_place_types(filter="placeTypeCode equals 'BUILDING'")[0]
-    body = models.PlaceCreate(
-        place_code=code,
-        place_info=f"Building {code}",
-        parent_place_id=parent,
-        place_type_id=kind.place_type_id,
-    )
-    return client.create_place(body=body)
-
-
-def make_meter(client: Any, place: int, code: str) -> Any:
-    electric = client.get_commodities(filter="commodityCode equals 'ELECTRIC'")[0].commodity_id
-    unit = client.get_units_by_commodity(electric, value_type="use")[0]
-    body = models.MeterCreate(
-        meter_code=code,
-        meter_info=f"Meter {code}",
-        commodity_id=electric,
-        place_id=place,
-        address=address(),
-        meter_type_id=1,
-        use_unit_id=unit.unit_id,
-    )
-    return client.create_meter(body=body)
-
-
-def make_center(client: Any, parent: int, code: str) -> Any:
-    body = models.CostCenterCreate(
-        cost_center_code=code, cost_center_info=f"Center {code}", parent_cost_center_id=parent
-    )
-    return client.create_cost_center(body=body)
-
-
-def bill_fields(client: Any, account: int, meter: int) -> dict[str, Any]:
-    use = client.get_observation_types(filter="observationTypeCode equals 'USE'")[0]
-    line = models.BillMeterBodyLineCreate(
-        observation_type_id=use.observation_type_id, caption="Use", value=100.0, cost=12.5
-    )
-    return {
-        "account_id": account,
-        "begin_date": MARCH[0],
-        "end_date": MARCH[1],
-        "billing_period": 202603,
-        "meters": [models.BillMeterCreate(meter_id=meter, body_lines=[line])],
-    }
-
-
-def make_bill(client: Any, account: int, meter: int) -> int:
-    fields = bill_fields(client, account, meter)
-    return int(client.create_bill(body=models.BillCreate(manual_entry=True, **fields)).bill_id)
-
-
-def make_account(client: Any, center: int, vendor: int, code: str) -> Any:
-    body = models.AccountCreate(
-        account_code=code,
-        account_info=f"Account {code}",
-        account_type_id=1,
-        cost_center_id=center,
-        vendor_id=vendor,
-        country="United States",
-        postal_code="44001",
-    )
-    return client.create_account(body=body)
 
 
 @pytest.fixture(scope="module")
@@ -142,36 +78,24 @@ def estate(start_demo: Start, tmp_path_factory: pytest.TempPathFactory) -> Estat
     )
 
 
-def other_key(data: Path, topmosts: tuple[str, ...]) -> str:
-    """A second user with every permission, made at the command line, and their key."""
-
-    def run(*arguments: str) -> str:
-        command = [str(KEYHALT), *arguments, "--data", str(data)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    tops = [part for each in topmosts for part in ("--topmost", each)]
-    role = ("--role", "Administrator: Full Access")
-    run("user", "create", "other", *role, "--no-password", *tops)
-    return run("key", "create", "--owner", "other", "--name", "journey", "-o", "key")
-
-
-def status_of(call: Callable[..., Any], *arguments: Any, **named: Any) -> int:
-    with pytest.raises(HttpOperationError) as error:
-        call(*arguments, **named)
-    return int(error.value.response.status_code)
-
-
 def test_what_a_key_makes_is_its_owners(estate: Estate) -> None:
-    """Read back by id: place, meter, account and bill name jsmith as who created them."""
+    """Read back by id and from the lists: all of it names jsmith as who created it."""
     client = estate.jsmith
+    by = "createdBy equals 'jsmith'"
+    bills = client.get_bills(filter=f"billId equals '{estate.bill}' and {by}")
     for made in (
         client.get_place(estate.building),
         client.get_meter(estate.meter),
         client.get_account(estate.account),
         client.get_bill(estate.bill),
+        *bills,
     ):
         assert (made.created_by.user_code, made.created_by.full_name) == ("jsmith", "Jo Smith")
         assert made.created_date.tzinfo is not None
+    # The client's models of these two have no createdBy.
+    centers = client.get_cost_centers(filter=f"costCenterId equals '{estate.center}' and {by}")
+    vendors = client.get_vendors(filter=f"vendorId equals '{estate.vendor}' and {by}")
+    assert [len(bills), len(centers), len(vendors)] == [1, 1, 1]
 
 
 def test_what_was_made_hangs_together(estate: Estate) -> None:
@@ -197,6 +121,8 @@ def test_another_building_s_user_sees_none_of_it(estate: Estate) -> None:
     assert [place.place_code for place in client.get_places()] == ["J2"]
     assert [center.cost_center_code for center in client.get_cost_centers()] == ["J2"]
     assert client.get_meters(filter="meterCode equals 'J1'") == []
+    assert client.get_meters(filter="accountCode equals 'J1'") == []
+    assert client.get_bills(filter="topmostPlaceCode equals 'J1'") == []
     assert client.get_bills(filter=f"billId equals '{estate.bill}'") == []
     assert client.get_bill_activity() == []
     for call, number in (
@@ -218,6 +144,22 @@ def test_another_building_s_user_changes_none_of_it(estate: Estate) -> None:
     assert status_of(client.delete_place, estate.building) == 404
     assert status_of(client.delete_meter, estate.meter, delete_bills=True) == 404
     assert status_of(client.delete_account, estate.account) == 404
+    meter = models.MeterEdit(
+        meter_code="X",
+        meter_info="X",
+        place_id=client.me_method().place.place_id,
+        commodity_id=1,
+        meter_time_zone_id=1,
+        active=False,
+    )
+    assert status_of(client.edit_meter_with_units, estate.meter, body=meter) == 404
+    account = models.AccountEdit(
+        account_code="X",
+        account_info="X",
+        cost_center_id=client.me_method().cost_center.cost_center_id,
+        country="Elsewhere",
+    )
+    assert status_of(client.edit_account, estate.account, body=account) == 404
     edit = models.BillEdit(**bill_fields(client, estate.account, estate.meter))
     assert status_of(client.edit_bill, estate.bill, body=edit) == 404
     ids = [estate.bill]
@@ -233,6 +175,8 @@ def test_another_building_s_user_changes_none_of_it(estate: Estate) -> None:
     assert status_of(client.create_account_meter, body=[link]) == 404
     bill = estate.jsmith.get_bill(estate.bill)
     assert (bill.void, bill.modified_by.user_code) == (False, "jsmith")
+    assert estate.jsmith.get_meter(estate.meter).meter_code == "J1"
+    assert estate.jsmith.get_account(estate.account).account_code == "J1"
 
 
 def test_the_client_edits_what_its_owner_reaches(estate: Estate) -> None:
