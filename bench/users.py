@@ -22,7 +22,7 @@ from typing import Any
 from bench.world import OPERATOR, ORIGIN, make_engine
 from keyhalt.config import load_settings
 from keyhalt.embed import Engine
-from keyhalt.main import application, load_apps
+from keyhalt.running import application, load_apps
 from keyhalt.storage.sqlite import open_file
 from keyhalt.usecases.people import UserDraft
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from starlette.testclient import TestClient
 
 from keyhalt.storage.postgres import Database
 from tests.postgres import Server, postgres_server
 from tests.world import World, make_world
+
+# No test measures time against the clock of a shared machine.
+hypothesis.settings.register_profile("keyhalt", deadline=None)
+hypothesis.settings.load_profile("keyhalt")
 
 
 @pytest.fixture(autouse=True)

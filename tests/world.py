@@ -22,7 +22,8 @@ from keyhalt.core.audit import AuditEvent, Origin
 from keyhalt.core.principals import Operator, UserFacts
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import Engine, EngineOptions, open_engine
-from keyhalt.main import MainTools, application
+from keyhalt.main import MainTools
+from keyhalt.running import application
 from keyhalt.storage.postgres import Database
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.usecases.people import UserDraft

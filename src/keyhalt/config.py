@@ -11,19 +11,20 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from keyhalt.core.profiles import Profile, ProfileError, profile_from
 
 PREFIX = "KEYHALT_"
+TABLES = "environment"
 
 
 class SettingsError(ValueError):
@@ -82,9 +83,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What a command says, then the environment, then the file."""
         del dotenv_settings, file_secret_settings
-        sources = (init_settings, env_settings)
-        file = os.environ.get(f"{PREFIX}CONFIG")
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+        file = {name: value for name, value in settings_file().items() if name != TABLES}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, file)
 
     @property
     def mac_keys_path(self) -> Path:
@@ -120,19 +120,27 @@ class Settings(BaseSettings):
 
 
 def load_settings(**said: object) -> Settings:
-    """`said`: what a command's own options say; None says nothing. Raises SettingsError."""
-    file = os.environ.get(f"{PREFIX}CONFIG")
-    if file and not Path(file).is_file():
-        raise SettingsError(f"{PREFIX}CONFIG names {file}, which is not a file")
+    """`said`: what comes before variables and file; None says nothing. Raises SettingsError."""
     try:
         given = {name: value for name, value in said.items() if value is not None}
         return Settings(**given)  # type: ignore[arg-type]
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(step) for step in first["loc"])
         raise SettingsError(f"setting {PREFIX}{name.upper()}: {first['msg']}") from None
+
+
+def settings_file() -> dict[str, Any]:
+    """What the file of KEYHALT_CONFIG has, if it is set. Raises SettingsError."""
+    name = os.environ.get(f"{PREFIX}CONFIG")
+    if not name:
+        return {}
+    if not Path(name).is_file():
+        raise SettingsError(f"{PREFIX}CONFIG names {name}, which is not a file")
+    try:
+        return tomllib.loads(Path(name).read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name} is not TOML: {error}") from None
 
 
 def check_stores(settings: Settings) -> None:

@@ -42,6 +42,7 @@ from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
 from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
+from keyhalt.usecases.roll_out import RollOut
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
 from keyhalt.usecases.user_rules import UserRules
@@ -235,6 +236,15 @@ class Engine:
     @cached_property
     def manage_groups(self) -> ManageGroups:
         return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
+
+    @cached_property
+    def roll_out(self) -> RollOut:
+        return RollOut(
+            rights=self.rights,
+            catalogue=self.profile.catalogue,
+            barrier=self.barrier,
+            clock=self.clock,
+        )
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:

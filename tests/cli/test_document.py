@@ -91,6 +91,10 @@ def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path:
     for name, row in listed.items():
         assert set(row) == properties(SECTIONS[name]), name
         assert all(re.fullmatch(r"[a-z0-9_]+", each) for each in row), name
+    found = keyhalt("key", "find", 1, "-o", "json").json[0]
+    assert set(found) - set(listed["keyhalt key list"]) == {"datasource"}
+    compared = keyhalt("role", "roll-out", "Default", "--dry-run", "-o", "json").json[0]
+    assert set(compared) == properties(SECTIONS["keyhalt role roll-out"])
     user = keyhalt("user", "show", "jsmith", "-o", "json").json
     more = {"permissions", "groups", "max_approval_amount"}
     assert set(user) - set(listed["keyhalt user list"]) == more

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from keyhalt.config import load_settings
 from keyhalt.core.decisions import Allowed
-from keyhalt.main import MainTools, application
+from keyhalt.main import MainTools
+from keyhalt.running import application
 from tests.cli.conftest import Keyhalt, create, decide
 
 

@@ -44,7 +44,10 @@ def read_server(process: subprocess.Popen[str]) -> Server:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, process.stderr.read() if process.stderr else "no output"
-    said = json.loads(line)
+    return server_of(json.loads(line))
+
+
+def server_of(said: Any) -> Server:
     return Server(
         url=said["url"],
         environment=said["environment"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import pty
 import subprocess
@@ -10,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import KEYHALT, Server, Start
+from tests.journeys.conftest import KEYHALT, Server, Start, server_of
 
 models = pytest.importorskip("energycap.sdk.models", reason="EnergyCapSdk is not installed")
+
+from msrest.exceptions import HttpOperationError  # noqa: E402 - only when the client is there
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::SyntaxWarning"
@@ -63,6 +67,45 @@ def test_the_demo_is_as_large_as_asked_for(start_demo: Start) -> None:
     for listed, total in ((client.get_meters, 300), (client.get_bills, 50)):
         headers = listed(page_size=1, raw=True).headers
         assert int(headers["TotalNumberOfRecords"]) == total
+
+
+def test_three_environments_with_one_datasource_name() -> None:
+    """What the demo prints is what the official client then finds, pair by pair."""
+    options = ["--environments", "3", "--meters", "2", "--bills", "4"]
+    command = [KEYHALT, "demo", "--port", "0", "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        servers = [server_of(each) for each in said["environments"]]
+        assert servers[0] == server_of(said)
+        names = [server.environment for server in servers]
+        assert names == ["Implementation", "Production", "EU Production"]
+        assert {server.datasource for server in servers} == {"acme"}
+        assert len({server.url for server in servers}) == 3
+        for used, made in itertools.product(servers, servers):
+            client = used.with_key(made.key)
+            told = said["table"][made.environment][used.environment]
+            if used is made:
+                assert (len(client.get_meters()), told) == (2, "works")
+                continue
+            with pytest.raises(HttpOperationError) as refused:
+                client.get_meters()
+            assert refused.value.response.status_code == 401
+            assert refused.value.response.json()["code"] == told == "wrong_environment"
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_environments_that_cannot_be_had_are_refused_in_words() -> None:
+    """More than there are names for, and ports that do not exist."""
+    for options, says in (
+        (["--environments", "4"], "not in the range"),
+        (["--environments", "3", "--port", "65534"], "no 3 ports from 65534 on"),
+    ):
+        done = subprocess.run(
+            [KEYHALT, "demo", *options], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
 def test_a_terminal_shows_how_far_the_sample_is(tmp_path: Path) -> None:

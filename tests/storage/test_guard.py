@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from keyhalt.core.decisions import Allowed, Denied, Presented
+from keyhalt.core.permissions import NOTHING
+from keyhalt.core.profiles import RoleTemplate
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import EngineOptions, open_engine
 from keyhalt.usecases.people import RoleEdit, UserEdit
@@ -84,6 +86,9 @@ def changes(world: World) -> dict[str, Any]:
             OPERATOR, datasource, "jsmith only", RoleEdit(name="theirs"), ORIGIN
         ),
         "apply": lambda: engine.manage_policies.apply(OPERATOR, policy, ORIGIN),
+        "roll_out": lambda: engine.roll_out(
+            OPERATOR, RoleTemplate("jsmith only", "", NOTHING, read_only=False), ORIGIN
+        ),
         "deactivate_datasource": lambda: engine.set_up.set_datasource_active(
             OPERATOR, "acme", ORIGIN, active=False
         ),
@@ -108,6 +113,7 @@ def changes(world: World) -> dict[str, Any]:
         "edit_user",
         "edit_role",
         "apply",
+        "roll_out",
         "deactivate_datasource",
     ],
 )
@@ -136,6 +142,7 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         manage_roles,
         manage_users,
         revoke,
+        roll_out,
         set_up,
         sign_in,
     )
@@ -149,6 +156,7 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
             set_up.SetUp,
             revoke.DeleteKey,
             sign_in.SignIn,
+            roll_out.RollOut,
         )
         for name in vars(verbs)
         if not name.startswith("_")
@@ -169,7 +177,7 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         "edit",
         "apply",
     }
-    only_read = {"read", "newest", "get"}
+    only_read = {"read", "newest", "get", "compare"}
     every = makes_something_new | covered | of_nobody | in_the_store_of_sign_ins | only_read
     assert public == every
 

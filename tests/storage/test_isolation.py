@@ -81,6 +81,9 @@ def _use_everything(world: World, datasource_id: int) -> None:
     engine = world.engine
     for verb in (
         lambda: engine.look_up.keys(datasource_id),
+        lambda: engine.look_up.keys_anywhere(key_id=1),
+        lambda: engine.look_up.keys_anywhere(last4="abcd"),
+        lambda: engine.roll_out(OPERATOR, world.engine.profile.roles[0], ORIGIN),
         lambda: engine.look_up.keys(datasource_id, filter_text="apiKeyInfo like 'e'"),
         lambda: engine.look_up.key(datasource_id, 1),
         lambda: engine.look_up.users(datasource_id),

@@ -11,7 +11,7 @@ from typing import Any
 
 from keyhalt.config import load_settings
 from keyhalt.core.secrets import Secret
-from keyhalt.main import application
+from keyhalt.running import application
 from keyhalt.system.passwords import Argon2Passwords, at_once
 from keyhalt.web.lane import WAITING_MAX
 from tests.world import World

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.roll_out import RollOut
     from keyhalt.usecases.rows import Copied, DatasourceRow, EnvironmentRow
     from keyhalt.usecases.set_up import SetUp
     from keyhalt.usecases.verify import Verify
@@ -78,6 +79,8 @@ class Verbs(Protocol):
     def manage_policies(self) -> ManagePolicies: ...
     @property
     def manage_groups(self) -> ManageGroups: ...
+    @property
+    def roll_out(self) -> RollOut: ...
     @property
     def manage_mac_keys(self) -> ManageMacKeys: ...
 
@@ -145,6 +148,9 @@ class Upkeep(Protocol):
 class Tools(Protocol):
     """What the composition root lends the commands. `said`: settings given as options."""
 
+    def of(self, environment: str) -> Tools:
+        """The same for the environment of that name."""
+
     def engine(self, **said: object) -> AbstractContextManager[Verbs]: ...
     def init(
         self,
@@ -161,13 +167,12 @@ class Tools(Protocol):
     def mac_keys(self, **said: object) -> AbstractContextManager[ManageMacKeys]: ...
     def upkeep(self, **said: object) -> Upkeep: ...
     def listen(self, host: str, port: int) -> socket.socket: ...
-    def serve(
-        self,
-        *,
-        listener: socket.socket | None = None,
-        on_listening: Callable[[], None] | None = None,
-        **said: object,
-    ) -> None: ...
+    def serve(self, **said: object) -> None: ...
+    def serve_each(
+        self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]
+    ) -> None:
+        """The environment of each folder at a listener of its own, over plain HTTP."""
+
     def contains(
         self, datasource_id: int, hierarchy: str, ancestor: int, node: int, **said: object
     ) -> bool:
@@ -250,7 +255,22 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--data DIR` on every command that opens the store."""
+    """`--data DIR` and `--environment NAME` on every command that opens the store."""
+    option = click.option(
+        "--environment",
+        expose_value=False,
+        callback=_choose,
+        help="Which one, where KEYHALT_CONFIG has several.  [default: KEYHALT_ENVIRONMENT]",
+    )
+    return folder_option(option(command))
+
+
+def _choose(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        context.obj = context.obj.of(name)
+
+
+def folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),

@@ -2,89 +2,39 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import json
-import os
-import sys
 import tempfile
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
-from keyhalt.cli.context import (
-    EXIT_CONFLICT,
-    EXIT_UNAVAILABLE,
-    Failure,
-    fail,
-    operator,
-    origin,
-    tools,
-)
-from keyhalt.cli.output import say
-from keyhalt.cli.user import find_user
-from keyhalt.core.decisions import Denied
-from keyhalt.core.refusals import Refused
-from keyhalt.core.secrets import Secret
-from keyhalt.usecases.people import UserDraft
+from keyhalt.cli.context import EXIT_UNAVAILABLE, EXIT_USAGE, Failure, tools
+from keyhalt.cli.output import lines_of, say
+from keyhalt.cli.sample import DATASOURCE, Ready, people, prepare
+from keyhalt.core.decisions import Denied, Presented
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
 
-    from keyhalt.cli.context import Verbs
-    from keyhalt.core.principals import UserFacts
-    from keyhalt.usecases.rows import DatasourceRow
-
-    Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
-
-ENVIRONMENT, PRODUCT, DATASOURCE = "Demo", "ecap", "acme"
-INTEGRATION = "Integration"
-INTEGRATION_GRANTS = (
-    "applicationSettings.*",
-    "*.view",
-    "meters.*",
-    "billsAndBatches.*",
-    "accounts.*",
-    "buildingsAndOrganizations.*",
-    "costCenters.*",
-    "vendors.*",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A sample user. The first one signs in and owns the printed key.
-
-    `view`: which of the sample's views they see from, the last one if there are not so many.
-    """
-
-    code: str
-    full_name: str
-    role: str
-    view: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    datasource: DatasourceRow
-    key: Secret
-    passwords: Mapping[str, str]
-
-
-def people(administrator_role: str) -> tuple[Person, ...]:
-    return (
-        Person("jsmith", "Jo Smith", INTEGRATION),
-        Person("admin", "Ada Minister", administrator_role),
-        Person("facilities", "Fay Silitis", "Administrator: Facilities", view=1),
-        Person("reader", "Rita Reader", "Default", view=2),
-    )
+ONE = "Demo"
+SEVERAL = ("Implementation", "Production", "EU Production")
+WORKS = "works"
+PORT_MAX = 65535
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, PORT_MAX),
+    default=8080,
+    show_default=True,
+    help="0 takes a free one. A further environment takes the next one.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -92,6 +42,13 @@ def people(administrator_role: str) -> tuple[Person, ...]:
 )
 @click.option("--meters", type=click.IntRange(0), help="How many sample meters.  [default: 200]")
 @click.option("--bills", type=click.IntRange(0), help="How many sample bills.  [default: 7200]")
+@click.option(
+    "--environments",
+    type=click.IntRange(1, len(SEVERAL)),
+    default=1,
+    show_default=True,
+    help="How many, each at a port of its own, with the same datasource.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say the same as one line of JSON.")
 def demo(
     host: str,
@@ -99,6 +56,7 @@ def demo(
     data: Path | None,
     meters: int | None,
     bills: int | None,
+    environments: int,
     as_json: bool,
 ) -> None:
     """Run a complete server with sample data, over plain HTTP.
@@ -107,163 +65,98 @@ def demo(
     """
     given = {"meters": meters, "bills": bills}
     sizes = {name: number for name, number in given.items() if number is not None}
+    if port + environments - 1 > PORT_MAX:
+        raise Failure(f"there are no {environments} ports from {port} on", EXIT_USAGE)
+    with ExitStack() as ended:
+        listeners = [
+            ended.enter_context(_listen(host, port and port + index))
+            for index in range(environments)
+        ]
+        temporary = tempfile.TemporaryDirectory(prefix="keyhalt-demo-")
+        folder = Path(ended.enter_context(nullcontext(str(data)) if data else temporary))
+        if environments == 1:
+            places = {ONE: folder}
+        else:
+            places = {name: folder / name for name in SEVERAL[:environments]}
+        ready = [prepare(name, place, sizes) for name, place in places.items()]
+        urls = [_url(host, listener) for listener in listeners]
+        table = _table(ready) if environments > 1 else {}
+        text = _as_json(urls, ready, table) if as_json else _as_text(urls, ready, table)
+        tools().serve_each(
+            dict(zip(listeners, places.values(), strict=True)), lambda: click.echo(text)
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        listener = tools().listen(host, port)
+        return tools().listen(host, port)
     except OSError as error:
         raise Failure(
             f"cannot listen on {host}:{port}: {error.strerror}; try --port 0", EXIT_UNAVAILABLE
         ) from None
+
+
+def _url(host: str, listener: socket.socket) -> str:
     shown = host if ":" not in host else f"[{host}]"
-    url = f"http://{shown}:{listener.getsockname()[1]}"
-    folder = nullcontext(str(data)) if data else tempfile.TemporaryDirectory(prefix="keyhalt-demo-")
-    with listener, folder as name:
-        ready = _prepare(Path(name), sizes)
-        text = _as_json(url, ready) if as_json else _as_text(url, ready)
-        tools().serve(
-            listener=listener,
-            on_listening=lambda: click.echo(text),
-            data=Path(name),
-            insecure_http=True,
-            drain_seconds=0.0,
-        )
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
-def _prepare(folder: Path, sizes: Mapping[str, int]) -> Ready:
-    tools().init(
-        environment=ENVIRONMENT, product=PRODUCT, acting=operator(), origin=origin(), data=folder
-    )
-    with tools().engine(data=folder) as verbs:
-        datasource = _fill(verbs, folder, sizes)
-        passwords = {}
-        for person in people(verbs.profile.administrator_role):
-            passwords[person.code] = password = _password()
-            verbs.reset_password(
-                operator(),
-                datasource_id=datasource.id,
-                user_id=find_user(verbs, datasource, person.code).user_id,
-                password=Secret(password),
-                must_change=False,
-                origin=origin(),
-            )
-        owner = verbs.look_up.user(datasource.id, "jsmith")
-        assert owner is not None  # noqa: S101 - made by _fill
-        issued = verbs.issue.create(
-            operator(),
-            datasource_id=datasource.id,
-            owner_id=owner.user_id,
-            name="demo",
-            description="Made when the demo started.",
-            origin=origin(),
-        )
-        if isinstance(issued, Denied | Refused):
-            fail(issued)
-        return Ready(datasource, issued.text, passwords)
+def _table(ready: Sequence[Ready]) -> dict[str, dict[str, str]]:
+    """What each environment decides of each key: by where it was made, then where it is used."""
+    table: dict[str, dict[str, str]] = {each.environment: {} for each in ready}
+    for used in ready:
+        with tools().engine(data=used.folder) as verbs:
+            for made in ready:
+                key = made.key.reveal().encode()
+                decision = asyncio.run(verbs.verify.verify(Presented((key,), over_https=True)))
+                said = decision.reason.value if isinstance(decision, Denied) else WORKS
+                table[made.environment][used.environment] = said
+    return table
 
 
-def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow:
-    """The datasource with all that is in it. Goes on where an earlier start was interrupted."""
-    datasource = verbs.look_up.datasource(DATASOURCE) or verbs.set_up.datasource(
-        operator(), DATASOURCE, origin()
-    )
-    if isinstance(datasource, Refused):
-        fail(datasource)
-    first, *others = people(verbs.profile.administrator_role)
-    if verbs.look_up.user(datasource.id, others[-1].code) is not None:
-        if sizes:
-            raise Failure(
-                f"there is a demo in {folder} already; --meters and --bills are for a new one",
-                EXIT_CONFLICT,
-            )
-        return datasource
-    _make_role(verbs, datasource.id)
-    owner = _make(verbs, datasource.id, first, {})
-    views = _load_sample(datasource.id, owner.user_id, folder, sizes)
-    topmosts = _topmosts(views, first)
-    verbs.manage_users.set_topmosts(operator(), datasource.id, first.code, topmosts, origin())
-    for person in others:
-        _make(verbs, datasource.id, person, _topmosts(views, person))
-    return datasource
+def _as_json(
+    urls: Sequence[str], ready: Sequence[Ready], table: Mapping[str, Mapping[str, str]]
+) -> str:
+    first, *more = [_described(url, each) for url, each in zip(urls, ready, strict=True)]
+    if more:
+        first = {**first, "environments": [first, *more], "table": table}
+    return json.dumps(first)
 
 
-def _make_role(verbs: Verbs, datasource_id: int) -> None:
-    role = verbs.look_up.role(datasource_id, INTEGRATION) or verbs.manage_roles.create(
-        operator(),
-        datasource_id,
-        name=INTEGRATION,
-        description="What a program needs that reads and writes meters and bills.",
-        grants=INTEGRATION_GRANTS,
-        origin=origin(),
-    )
-    if isinstance(role, Denied | Refused):
-        fail(role)
-
-
-def _make(verbs: Verbs, datasource_id: int, person: Person, topmosts: Topmosts) -> UserFacts:
-    draft = UserDraft(
-        code=person.code,
-        full_name=person.full_name,
-        email=f"{person.code}@acme.example",
-        role=person.role,
-        password=None,
-        topmosts=topmosts,
-    )
-    user = verbs.look_up.user(datasource_id, person.code) or verbs.manage_users.create(
-        operator(), datasource_id, draft, origin()
-    )
-    if isinstance(user, Denied | Refused):
-        fail(user)
-    return user
-
-
-def _topmosts(views: Sequence[Mapping[str, int]], person: Person) -> Topmosts:
-    view = views[min(person.view, len(views) - 1)] if views else {}
-    return {hierarchy: (node,) for hierarchy, node in view.items()}
-
-
-def _load_sample(
-    datasource_id: int, user_id: int, folder: Path, sizes: Mapping[str, int]
-) -> Sequence[Mapping[str, int]]:
-    """On a terminal with a bar that shows how far it is."""
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(length=1, label="Sample data", file=sys.stderr, hidden=hidden) as bar:
-
-        def show(done: int, whole: int) -> None:
-            bar.length = whole
-            bar.update(done - bar.pos)
-
-        return tools().load_sample(datasource_id, user_id, sizes=sizes, progress=show, data=folder)
-
-
-def _password() -> str:
-    return base64.b32encode(os.urandom(15)).decode().lower()
-
-
-def _as_json(url: str, ready: Ready) -> str:
+def _described(url: str, ready: Ready) -> dict[str, object]:
     everyone = people("Administrator: Full Access")
     users = [
         {"userCode": p.code, "password": ready.passwords[p.code], "role": p.role} for p in everyone
     ]
-    return json.dumps(
-        {
-            "url": url,
-            "environment": ENVIRONMENT,
-            "datasource": DATASOURCE,
-            "apiKey": ready.key.reveal(),
-            "userCode": everyone[0].code,
-            "password": ready.passwords[everyone[0].code],
-            "users": users,
-        }
-    )
+    return {
+        "url": url,
+        "environment": ready.environment,
+        "datasource": DATASOURCE,
+        "apiKey": ready.key.reveal(),
+        "userCode": everyone[0].code,
+        "password": ready.passwords[everyone[0].code],
+        "users": users,
+    }
 
 
-def _as_text(url: str, ready: Ready) -> str:
+def _as_text(
+    urls: Sequence[str], ready: Sequence[Ready], table: Mapping[str, Mapping[str, str]]
+) -> str:
     say("Keyhalt demo. Plain HTTP, for trying things out only. Ctrl+C stops it.\n")
-    lines = [
-        f"Address     {url}",
-        f"Datasource  {DATASOURCE}",
-        *(f"Sign-in     {code}  {password}" for code, password in ready.passwords.items()),
-        "",
-        f'curl "{url}/api/v3/meter" -H "ECI-ApiKey: {ready.key.reveal()}"',
-        "",
-    ]
+    lines: list[str] = []
+    for url, each in zip(urls, ready, strict=True):
+        if table:
+            lines.append(f"Environment {each.environment}")
+        lines += [
+            f"Address     {url}",
+            f"Datasource  {DATASOURCE}",
+            *(f"Sign-in     {code}  {password}" for code, password in each.passwords.items()),
+            "",
+            f'curl "{url}/api/v3/meter" -H "ECI-ApiKey: {each.key.reveal()}"',
+            "",
+        ]
+    if table:
+        rows = [["A key made in", *(f"in {name}" for name in table)]]
+        rows += [[made, *used.values()] for made, used in table.items()]
+        lines += [*lines_of(rows), ""]
     return "\n".join(lines)

@@ -49,7 +49,7 @@ def _described(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def key() -> None:
-    """Keys: make, list, show, delete, import, identify; keys that keys made."""
+    """Keys: make, list, show, find, delete, import, identify; keys that keys made."""
 
 
 @key.command()

@@ -25,10 +25,18 @@ def show(rows: Sequence[Mapping[str, object]], output: str, *, columns: Sequence
         return
     cells = [[column.upper() for column in columns]]
     cells += [[_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(_width(line[i]) for line in cells) for i in range(len(columns))]
-    for line in cells:
-        padded = [c + " " * (w - _width(c)) for c, w in zip(line, widths, strict=True)]
-        click.echo("  ".join(padded).rstrip())
+    for line in lines_of(cells):
+        click.echo(line)
+
+
+def lines_of(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    padded = [
+        [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        for line in cells
+    ]
+    return ["  ".join(line).rstrip() for line in padded]
 
 
 def show_one(row: Mapping[str, object], output: str) -> None:

@@ -46,7 +46,7 @@ grant_option = click.option(
 
 @click.group()
 def role() -> None:
-    """Roles: create, list, show, edit, set-grants, hide, unhide, delete."""
+    """Roles: create, list, show, edit, set-grants, hide, unhide, delete, roll-out."""
 
 
 @role.command()

@@ -14,6 +14,7 @@ from keyhalt.cli.context import (
     data_option,
     fail,
     find_datasource,
+    folder_option,
     operator,
     origin,
     tools,
@@ -26,10 +27,10 @@ from keyhalt.usecases.people import UserDraft
 
 
 @click.command()
-@data_option
+@folder_option
 @click.option("--environment", required=True, help="Its name, part of every key, never changed.")
 @click.option(
-    "--product", default="keyhalt", show_default=True, help="The first word of every key."
+    "--product", default="", help="The first word of every key.  [default: keyhalt, or as set]"
 )
 @click.option("--datasource", required=True, help="The first datasource.")
 @click.option("--admin", required=True, help="User code of the first administrator.")
@@ -58,7 +59,7 @@ def init(
     row = tools().init(
         environment=environment, product=product, acting=operator(), origin=origin(), data=data
     )
-    with tools().engine(data=data) as verbs:
+    with tools().of(environment).engine(data=data) as verbs:
         existing = verbs.look_up.datasource(datasource.encode(errors="backslashreplace").decode())
         if existing is None:
             made = verbs.set_up.datasource(operator(), datasource, origin())

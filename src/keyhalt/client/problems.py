@@ -102,6 +102,7 @@ TABLE: dict[Reason | Fault, Kind] = {
     Fault.CONFLICT: Kind(409, "Conflict"),
     Fault.METHOD_NOT_ALLOWED: Kind(405, "Method not allowed"),
     Fault.BODY_TOO_LARGE: Kind(413, "Body too large"),
+    Fault.MISDIRECTED_REQUEST: Kind(421, "Misdirected request"),
     Fault.UNSUPPORTED_MEDIA_TYPE: Kind(415, "Unsupported media type"),
     Fault.PROXY_MISCONFIGURED: Kind(400, "Proxy set up wrongly"),
     Fault.PROXY_SECRET: Kind(403, "Proxy secret needed"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +35,7 @@ RANDOM_BYTES = 19
 PAYLOAD_BYTES = 36
 TEXT_BYTES_MAX = 1024
 ID_MAX = 2**31 - 1
+_HINT = re.compile(r"([0-9]{1,10})(?:…|\.\.\.)([A-Za-z0-9+/=]{4})", re.ASCII)
 SEPARATOR = "|"
 
 _MAC_START, _MAC_END = 1 + RANDOM_BYTES, 32
@@ -147,6 +149,12 @@ def authentic(claim: KeyClaim, generation: Generation) -> bool:
 def hint(key_id: int, text: str) -> str:
     """What may be shown of a key afterwards: its id and its last four characters."""
     return f"{key_id}…{text[-4:]}"
+
+
+def read_hint(text: str) -> tuple[int, str] | None:
+    """Id and last four characters of a hint; three dots may stand for the one. None: it is none."""
+    found = _HINT.fullmatch(text)
+    return (int(found[1]), found[2]) if found and int(found[1]) <= ID_MAX else None
 
 
 def _mac(generation: Generation, signed: bytes) -> bytes:

@@ -20,6 +20,7 @@ class Fault(enum.StrEnum):
     CONFLICT = "conflict"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
+    MISDIRECTED_REQUEST = "misdirected_request"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     PROXY_MISCONFIGURED = "proxy_misconfigured"
     PROXY_SECRET = "proxy_secret"  # noqa: S105 - a fault

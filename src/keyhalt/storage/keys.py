@@ -96,6 +96,10 @@ class SqlKeys:
             query = query.where(condition_of(where))
         return [key_row(row) for row in self._connection.execute(query)]
 
+    def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
+        here = (api_key.c.datasource_id == datasource_id) & (api_key.c.last4 == last4)
+        return [key_row(row) for row in self._connection.execute(KEY_ROW.where(here))]
+
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
     ) -> bool:

@@ -83,6 +83,9 @@ class KeyStore(Protocol):
         """What a decision about the key would be made from."""
 
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
+    def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
+        """Those whose text ends so, oldest first; deleted ones too."""
+
     def rename(
         self, datasource_id: int, key_id: int, *, name: str, description: str | None
     ) -> bool: ...

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, UserFacts
+    from keyhalt.core.profiles import RoleTemplate
     from keyhalt.usecases.people import UserDetails
 
 
@@ -50,6 +51,18 @@ class RoleRow:
     read_only: bool
     hidden: bool
     users: int = 0
+
+
+def role_of(template: RoleTemplate) -> RoleRow:
+    """A copy of a profile's role, not yet in any datasource."""
+    return RoleRow(
+        0,
+        template.name,
+        template.description,
+        template.permissions,
+        template.read_only,
+        hidden=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

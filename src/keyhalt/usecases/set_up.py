@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.environments import ENVIRONMENT_NAME_MAX
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.names import fault_in_keys
 from keyhalt.core.passwords import LENGTH_MIN_LEAST, LENGTH_MIN_MOST
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import DuplicateError
-from keyhalt.usecases.rows import EnvironmentRow, RoleRow
+from keyhalt.usecases.rows import EnvironmentRow, role_of
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     )
     from keyhalt.usecases.rows import DatasourceRow
 
-ENVIRONMENT_NAME_MAX = 64
 PRODUCT_NAME_MAX = 32
 DATASOURCE_NAME_MAX = 64
 
@@ -77,15 +77,7 @@ class SetUp:
             with self._rights.change() as tx:
                 datasource_id = tx.datasources.add(name, self._clock.now())
                 for template in self._profile.roles:
-                    role = RoleRow(
-                        0,
-                        template.name,
-                        template.description,
-                        template.permissions,
-                        template.read_only,
-                        hidden=False,
-                    )
-                    tx.roles.add(datasource_id, role)
+                    tx.roles.add(datasource_id, role_of(template))
                 event = Event.DATASOURCE_CREATE
                 self._record(tx, event, acting, origin, datasource_id, {"name": name})
                 row = tx.datasources.find(name)
