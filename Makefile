@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench fuzz requirements clean
+.PHONY: help setup demo test check fix bench proofs proofs-short fuzz requirements clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A half-made environment is made again: each stamp is written last.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -47,6 +47,12 @@ fix: $(VENV)/.dev ## format, and mend what lint can
 bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio grows
 	@$(BIN)/python -m bench.verify $(ARGS)
 	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
+
+proofs: $(VENV)/.dev ## the promise's proofs, for a night: the rule under 100,000 schedules, the model
+	@$(BIN)/python -m proofs long $(ARGS)
+
+proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, in minutes
+	@$(BIN)/python -m proofs short $(ARGS)
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)
