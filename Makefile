@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies demo test check fix bench bench-front fuzz requirements clean
+.PHONY: help setup proxies demo test check fix bench bench-front proofs proofs-short fuzz requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio gr
 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
 	@$(BIN)/python -m bench.in_front $(ARGS)
+
+proofs: $(VENV)/.dev ## the promise's proofs, for a night: the rule under 100,000 schedules, the model
+	@$(BIN)/python -m proofs long $(ARGS)
+
+proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, in minutes
+	@$(BIN)/python -m proofs short $(ARGS)
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)

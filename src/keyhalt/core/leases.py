@@ -62,8 +62,8 @@ class Page:
         self._clock = clock
         self._deadline = 0.0
         self._tag = Tag(guard, NEVER_APPLIED)
-        # (floor, last epoch by subject). What is below the floor is known to be changed.
-        self._seen: tuple[int, dict[int, int]] = (NEVER_APPLIED, {})
+        # (guard, floor, last epoch by subject). What is below the floor is known to be changed.
+        self._seen: tuple[int, int, dict[int, int]] = (guard, NEVER_APPLIED, {})
 
     # -------------------------------------------------------------- verifiers
 
@@ -79,13 +79,14 @@ class Page:
         return None
 
     def unaffected(self, since: Tag, principal: Principal) -> bool:
-        if since.guard != self._tag.guard:
-            return False
-        # One pair, read once: it is replaced and never emptied, so it knows all that `_tag` did.
-        floor, last = self._seen
+        # Read once: it is replaced and never emptied, so it knows all that `_tag` did, or it is of
+        # another guard. Asking `_tag` for the guard would miss a `forget` that is half done.
+        guard, floor, last = self._seen
         number = since.number
-        return floor <= number and all(
-            last.get(each, NEVER_APPLIED) <= number for each in subjects_of(principal)
+        return (
+            since.guard == guard
+            and floor <= number
+            and all(last.get(each, NEVER_APPLIED) <= number for each in subjects_of(principal))
         )
 
     # -------------------------------------------------------------- the keeper
@@ -100,7 +101,7 @@ class Page:
         An epoch that is missing may have concerned anything. Extends no lease.
         """
         expected = self.applied + 1
-        floor, last = self._seen
+        guard, floor, last = self._seen
         for epoch, subjects in changes:
             concerned = set(subjects)
             if epoch != expected or EVERYTHING in concerned:
@@ -110,9 +111,9 @@ class Page:
                 last[each] = epoch
         if expected <= upto or len(last) > SUBJECTS_MAX:
             floor, last = upto, {}
-        self._seen = (floor, last)
+        self._seen = (guard, floor, last)
         # Last: whoever reads this number finds all of it above.
-        self._tag = Tag(self._tag.guard, upto)
+        self._tag = Tag(guard, upto)
 
     def extend(self, deadline: float) -> None:
         """`deadline`: counted from before the look that proves it, never from its answer."""
@@ -124,6 +125,7 @@ class Page:
 
     def forget(self) -> None:
         """The numbers begin anew (another database, or an older one): nothing kept counts."""
+        guard = self._tag.guard + 1
         self._deadline = 0.0
-        self._seen = (NEVER_APPLIED, {})
-        self._tag = Tag(self._tag.guard + 1, NEVER_APPLIED)
+        self._seen = (guard, NEVER_APPLIED, {})
+        self._tag = Tag(guard, NEVER_APPLIED)

@@ -45,10 +45,11 @@ class SqlLedger:
             "acknowledged": -1,
             "joined_at": at,
         }
-        # Removing a row can only cost its holder a new incarnation.
+        # Only the dead: who is alive may hold a lease, and would be waited for no more. That goes
+        # for other rows of this process, too; this statement may be one that was given up on.
         gone = verifier.c.alive.is_(False) & (verifier.c.joined_at < at - FORGET_AFTER)
         with self._asking() as connection:
-            connection.execute(delete(verifier).where(or_(verifier.c.process == process, gone)))
+            connection.execute(delete(verifier).where(gone))
             connection.execute(insert(verifier).values(row))
         return holder
 

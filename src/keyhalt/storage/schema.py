@@ -285,12 +285,13 @@ epoch_log = Table(
     Column("subjects", JSON, nullable=False),
 )
 
-# Processes that may answer from memory, on PostgreSQL. Nothing here is a right.
+# Processes that may answer from memory, on PostgreSQL, a row for each life of one. Nothing here is
+# a right.
 verifier = Table(
     "verifier",
     RIGHTS,
     Column("process", String(36), primary_key=True),
-    Column("incarnation", String(36), nullable=False),
+    Column("incarnation", String(36), primary_key=True),
     Column("alive", Boolean, nullable=False),
     Column("acknowledged", BigInteger, nullable=False),
     Column("joined_at", Utc, nullable=False),

@@ -40,10 +40,14 @@ class Standing:
 
 
 class Ledger(Protocol):
-    """The database's side. Any call may raise StoreUnavailableError, its outcome then unknown."""
+    """The database's side. Any call may raise StoreUnavailableError, its outcome then unknown.
+
+    It may even take effect later, when another call has been made since: so no call may touch an
+    incarnation that it does not name.
+    """
 
     def join(self, process: str) -> Holder:
-        """A new incarnation, alive, that has acknowledged nothing; the old one is no more."""
+        """A new incarnation, alive, that has acknowledged nothing, beside any others."""
 
     def leave(self, holder: Holder) -> None: ...
     def standing(self, holder: Holder) -> Standing | None:
@@ -123,7 +127,7 @@ class KeepLease:
     def _begin_anew(self, cluster: str) -> None:
         self._page.forget()
         self._cluster = cluster
-        self._holder = None
+        self.stop()
 
     def _catch_up(self, holder: Holder, epoch: int) -> None:
         # Applied, then acknowledged, and only a later look extends the lease: a change that finds

@@ -25,5 +25,5 @@ def upgrade() -> None:
         sa.Column("alive", sa.Boolean(), nullable=False),
         sa.Column("acknowledged", sa.BigInteger(), nullable=False),
         sa.Column("joined_at", _UTC, nullable=False),
-        sa.PrimaryKeyConstraint("process", name=op.f("pk_verifier")),
+        sa.PrimaryKeyConstraint("process", "incarnation", name=op.f("pk_verifier")),
     )

@@ -1,0 +1,1 @@
+"""Evidence for docs/revocation.md: the real rule under every order of steps, and its model."""

@@ -1,0 +1,93 @@
+"""`python -m proofs`: the rule under many schedules, every fault, and the model.
+
+The short form is for each change, the long one for a night. Either fails when the rule does, or
+when a fault gets through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from functools import partial
+from multiprocessing import Pool
+from typing import TYPE_CHECKING
+
+from proofs import model
+from proofs.catch import catch, schedules
+from proofs.faults import FAULTS
+from proofs.pairs import explore
+from proofs.rule import load
+from proofs.simulate import Counts
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool as Workers
+
+BATCH = 100
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
+    parser.add_argument("form", choices=("short", "long"))
+    parser.add_argument("--schedules", type=int, help="how many; 1,000 or 100,000")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--no-model", action="store_true", help="leave the model out")
+    said = parser.parse_args()
+    long = said.form == "long"
+    count = said.schedules or (100_000 if long else 1_000)
+    with Pool(said.processes) as workers:
+        good = _orders(interruptions=2 if long else 1)
+        good &= _schedules(workers, said.first, count)
+        good &= _faults(workers, long=long)
+    if not said.no_model:
+        good &= model.check(long=long)
+    print("all proofs hold" if good else "FAILED")
+    return 0 if good else 1
+
+
+def _orders(*, interruptions: int) -> bool:
+    began = time.monotonic()
+    orders = explore(load(), interruptions)
+    print(f"orders of a verifier and a keeper: {orders:,}, 0 wrong, {_since(began)}")
+    return True
+
+
+def _schedules(workers: Workers, first: int, count: int) -> bool:
+    began = time.monotonic()
+    ends = range(first, first + count, BATCH)
+    ranges = [(low, min(low + BATCH, first + count)) for low in ends]
+    total = Counts()
+    for each in workers.imap_unordered(partial(_star, schedules), ranges):
+        total.add(each)
+    answers = total.allowed + total.refused
+    print(
+        f"schedules: {total.schedules:,} of {total.steps:,} steps, {answers:,} answers"
+        f" ({total.remembered:,} from memory), {total.changes:,} changes returned,"
+        f" {total.restarts:,} restarts, {total.restores:,} restores, 0 wrong, {_since(began)}"
+    )
+    return total.remembered > 0 and total.changes > 0
+
+
+def _faults(workers: Workers, *, long: bool) -> bool:
+    seeds = 50_000 if long else 3_000
+    looked = partial(catch, seeds=seeds, from_record=not long)
+    good = True
+    for each in workers.imap_unordered(looked, FAULTS):
+        print(each, flush=True)
+        good &= bool(each.found)
+    print(f"faults: {len(FAULTS)}" + ("" if good else ", not all caught"))
+    return good
+
+
+def _star(function: object, arguments: tuple[int, int]) -> Counts:
+    return function(*arguments)  # type: ignore[operator,no-any-return]
+
+
+def _since(began: float) -> str:
+    return f"{time.monotonic() - began:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
