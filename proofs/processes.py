@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyhalt.core.decisions import Allowed, Denied, Reason
 from keyhalt.core.leases import Kind, subject
+from keyhalt.core.permissions import Catalogue
 from keyhalt.usecases.ports import StoreUnavailableError
 from proofs.database import Loop, SimLedger, SimReader
 from proofs.people import DATASOURCE, HERE, KEYS, PRESENTED, USERS
@@ -62,6 +63,7 @@ class Process:
             reader=SimReader(database, name, self._loop),
             memory=rule.freshness.Memory(schedule.random.choice((1, 2, 10))),
             freshness=self.page,
+            catalogue=Catalogue(()),
             here=HERE,
             recorder=no_use,
             clock=_Monotonic(clock),
