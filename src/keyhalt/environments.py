@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keyhalt.config import PREFIX, TABLES, Settings, SettingsError, load_settings, settings_file
@@ -33,24 +33,6 @@ class Installation:
 
     settings: Settings
     environments: tuple[Environment, ...]
-
-
-def with_internal_port(installation: Installation, port: int) -> Installation:
-    """`port`: the one that was bound, where the settings asked for any. Raises SettingsError.
-
-    What a proxy asks there names no environment, so there must be one only.
-    """
-    if len(installation.environments) > 1:
-        raise SettingsError(
-            f"{PREFIX}INTERNAL_PORT is for one environment; serve it by itself, with"
-            f" {PREFIX}ENVIRONMENT"
-        )
-    (only,) = installation.environments
-    bound = {"internal_port": port}
-    return Installation(
-        settings=installation.settings.model_copy(update=bound),
-        environments=(replace(only, settings=only.settings.model_copy(update=bound)),),
-    )
 
 
 def load_installation(name: str, said: Mapping[str, object]) -> Installation:
@@ -94,6 +76,8 @@ def _environment(table: Table, folder: Path, said: Mapping[str, object]) -> Envi
         settings = load_settings(**{**said, **own})
     except SettingsError as error:
         raise SettingsError(f"[[{TABLES}]] {table.name!r}: {error}") from None
+    if settings.internal_port == 0:
+        raise SettingsError(f"[[{TABLES}]] {table.name!r}: say which internal port, not 0")
     return Environment(settings=settings, name=table.name, product=table.product, hosts=table.hosts)
 
 
@@ -108,6 +92,7 @@ def _check_apart(environments: Sequence[Environment]) -> None:
             ("MAC keys", settings.mac_keys),
             ("file of MAC keys", settings.mac_keys_path.resolve()),
             ("file of the mark", settings.mark_path.resolve()),
+            ("internal port", settings.internal_port),
         ):
             other = seen.setdefault((what, value), each.name) if value else each.name
             if other != each.name:

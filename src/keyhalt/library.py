@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyhalt.config import load_settings
-from keyhalt.embed import open_engine
-from keyhalt.opening import options_of
+from keyhalt.environments import load_environment
+from keyhalt.opening import open_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +22,22 @@ if TYPE_CHECKING:
 
 
 def open_verifier(
-    data: Path | str | None = None, profile: Path | str | None = None, **settings: object
+    data: Path | str | None = None,
+    profile: Path | str | None = None,
+    environment: str = "",
+    **settings: object,
 ) -> EmbeddedVerifier:
     """Open an environment that `keyhalt init` made. One per process, used from one event loop.
 
-    Raises SettingsError, NotSetUpError, ProfileError, MacKeysError or StoreUnavailableError.
+    `environment`: its name, where the settings have several. Raises SettingsError, NotSetUpError,
+    ProfileError, MacKeysError or StoreUnavailableError.
     """
-    read = load_settings(
-        data=None if data is None else str(data),
-        profile=None if profile is None else str(profile),
+    said = {
         **settings,
-    )
-    return EmbeddedVerifier(open_engine(options_of(read)))
+        "data": None if data is None else str(data),
+        "profile": None if profile is None else str(profile),
+    }
+    return EmbeddedVerifier(open_environment(load_environment(environment, said)))
 
 
 class EmbeddedVerifier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from keyhalt.cli.app import run
@@ -21,13 +21,7 @@ from keyhalt.embed import (
     mac_keys_of,
     set_up_of,
 )
-from keyhalt.environments import (
-    Environment,
-    Installation,
-    load_environment,
-    load_installation,
-    with_internal_port,
-)
+from keyhalt.environments import Environment, Installation, load_environment, load_installation
 from keyhalt.opening import open_engines, open_environment, open_stores, options_of
 from keyhalt.running import announce, application, load_apps, run_server, serve
 from keyhalt.system.mark_file import MarkFile
@@ -166,16 +160,30 @@ class MainTools:
     def serve(self, **said: object) -> None:
         with _setup_errors():
             installation = load_installation(self.environment, said)
-            settings = installation.settings
-            check_transport(settings)
+            for each in installation.environments:
+                check_transport(each.settings)
             engines = open_engines(installation, upgrade=True)
-        listeners = [self._listener(settings.host, settings.port)]
-        if settings.internal_port is not None:
-            internal = self._listener(settings.internal_host, settings.internal_port)
-            listeners.append(internal)
-            with _setup_errors():
-                installation = with_internal_port(installation, internal.getsockname()[1])
+        settings = installation.settings
+        public = self._listener(settings.host, settings.port)
+        installation, internal = self._internal(installation)
+        listeners = [public, *internal]
         serve(installation, engines, listeners, announce(settings, listeners))
+
+    def _internal(self, installation: Installation) -> tuple[Installation, list[socket.socket]]:
+        """The listeners for proxies, one for each environment that has one, at ports now known."""
+        listeners, environments = [], []
+        for each in installation.environments:
+            settings = each.settings
+            if settings.internal_port is not None:
+                listener = self._listener(settings.internal_host, settings.internal_port)
+                listeners.append(listener)
+                port = listener.getsockname()[1]
+                settings = settings.model_copy(update={"internal_port": port})
+            environments.append(replace(each, settings=settings))
+        whole = installation.settings
+        if not environments[0].hosts:
+            whole = environments[0].settings
+        return Installation(settings=whole, environments=tuple(environments)), listeners
 
     def serve_each(
         self, places: Mapping[socket.socket, Path], on_listening: Callable[[], None]

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from keyhalt.config import PREFIX, Settings, SettingsError, check_stores, load_profile
-from keyhalt.embed import EngineOptions, StoreOptions, open_engine, stores_of
-from keyhalt.options import where
+from keyhalt.embed import open_engine
+from keyhalt.options import EngineOptions, StoreOptions, stores_of, where
 from keyhalt.system.mac_key_file import mac_keys_from_text
 from keyhalt.system.passwords import at_once
 from keyhalt.usecases.ports import NotSetUpError

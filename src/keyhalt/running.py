@@ -69,6 +69,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
     configure(access_log=settings.access_log)
     apps = load_apps(settings) if apps is None else apps
     engine.trees.apps = apps
+
     given = settings.proxy_secret
     secret = None if given is None else given.get_secret_value().encode()
 
@@ -111,7 +112,13 @@ def application_of(installation: Installation, engines: Sequence[Engine]) -> ASG
     from keyhalt.web.environments import Served, by_host  # noqa: PLC0415
 
     served = [
-        Served(each.name, each.hosts, application(each.settings, engine), engine.ready)
+        Served(
+            each.name,
+            each.hosts,
+            application(each.settings, engine),
+            engine.ready,
+            each.settings.internal_port,
+        )
         for each, engine in zip(installation.environments, engines, strict=True)
     ]
     return by_host(served) if served[0].hosts else served[0].app
@@ -199,12 +206,11 @@ def _stopped(_signal: int, _frame: object) -> NoReturn:
 
 
 def announce(settings: Settings, listeners: Sequence[socket.socket]) -> Callable[[], None]:
-    """`listeners`: the public one, and the one for proxies where there is one."""
-
     def announce() -> None:
         scheme = "https" if settings.certificate else "http"
-        for listener, what in zip(listeners, ("", " for proxies"), strict=False):
+        for number, listener in enumerate(listeners):
             host, port = listener.getsockname()[:2]
+            what = " for proxies" if number else ""
             sys.stderr.write(f"Keyhalt listens{what} on {scheme}://{host}:{port}\n")
         if settings.insecure_http:
             sys.stderr.write(

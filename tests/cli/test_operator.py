@@ -12,7 +12,8 @@ from keyhalt.core.keytext import hint, read_hint
 from tests.cli.conftest import Keyhalt, commands, create, decide
 
 NOTHING_INSIDE = {
-    "demo", "serve", "init", "prove",
+    "demo", "serve", "init", "prove", "doctor proxy",
+    "policy list", "policy show", "policy diff", "policy test", "policy apply",
     "db upgrade", "db check", "db backup", "db restore", "db copy", "db reopen",
     "key list", "key show", "key find", "key tree", "key identify",
     "user list", "user show", "role list", "role show", "group list", "group show",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
 
+import httpx2
 from starlette.testclient import TestClient
 
 from keyhalt.client.middleware import ASGIApp, Message, Receive, Scope, Send
 from keyhalt.web.environments import Served, by_host
-from tests.environments.conftest import HOSTS, Installation
+from keyhalt.web.server import listen
+from tests.cli.conftest import KEYHALT
+from tests.environments.conftest import HOSTS, Installation, table
 
 
 def test_the_host_leads_to_its_environment(three: Installation) -> None:
@@ -108,3 +112,46 @@ def test_an_environment_that_cannot_start_stops_the_start() -> None:
 
     asyncio.run(by_host(served)({"type": "lifespan"}, asked, send))
     assert said == ["lifespan.startup.failed"]
+
+
+def test_at_the_listener_for_proxies_the_port_decides(three: Installation) -> None:
+    """A proxy sends the host of the app that it protects; each environment has its own port."""
+    ports = {name: 40_001 + number for number, name in enumerate(HOSTS)}
+    three.write(*(table(name, f"internal_port = {port}") for name, port in ports.items()))
+    with three.client() as http:
+        for made, used in itertools.product(HOSTS, HOSTS):
+            answer = http.post(
+                f"http://orders.example:{ports[used]}/api/keyhalt/v1/verify",
+                json={"overHttps": True, "apiKey": three.keys[made]},
+            ).json()
+            assert answer["allowed"] is (made == used)
+            if made == used:
+                assert answer["principal"]["environment"] == used
+            else:
+                assert answer["reason"] == "wrong_environment"
+        at_a_host = http.post("/api/keyhalt/v1/verify", json={}).json()
+        assert at_a_host["code"] == "missing_credential"
+
+
+def test_the_server_listens_for_the_proxies_of_each_environment(three: Installation) -> None:
+    """At free ports that it is told; each is said at the start."""
+    with listen("127.0.0.1", 0) as one, listen("127.0.0.1", 0) as other:
+        ports = [each.getsockname()[1] for each in (one, other)]
+    names = ("Production", "EU Production")
+    tables = [
+        table(name, f"internal_port = {port}") for name, port in zip(names, ports, strict=True)
+    ]
+    three.write("insecure_http = true\n", *tables)
+    command = [KEYHALT, "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(3)]
+        found = []
+        for name, port in zip(names, ports, strict=True):
+            question = {"overHttps": True, "apiKey": three.keys[name]}
+            url = f"http://127.0.0.1:{port}/api/keyhalt/v1/verify"
+            found.append(httpx2.post(url, json=question, timeout=60).json()["allowed"])
+        process.terminate()
+        process.communicate(timeout=60)
+    assert found == [True, True]
+    assert [line.strip().rpartition(":")[2] for line in said[1:]] == [str(port) for port in ports]

@@ -11,6 +11,7 @@ import pytest
 from keyhalt.cli.app import run
 from keyhalt.config import SettingsError
 from keyhalt.environments import load_installation
+from keyhalt.library import open_verifier
 from keyhalt.main import MainTools
 from tests.cli.conftest import KEYHALT
 from tests.environments.conftest import HOSTS, Installation, table
@@ -49,6 +50,8 @@ IMPLEMENTATION, PRODUCTION, EU = map(table, HOSTS)
             PRODUCTION + 'database_url = "x"\n' + EU + 'database_url = "x"',
             "have the same database",
         ),
+        (PRODUCTION + "internal_port = 0", "say which internal port"),
+        ("internal_port = 9\n" + PRODUCTION + EU, "have the same internal port"),
         ('aliases = "Old"\n' + PRODUCTION, "aliases stand in the [[environment]]"),
         ("colour = 1\n" + PRODUCTION, "setting KEYHALT_COLOUR"),
         ("[[environment]", "is not TOML"),
@@ -157,3 +160,12 @@ def test_workers_serve_by_host_too(three: Installation) -> None:
         process.terminate()
         process.communicate(timeout=60)
     assert codes == {"Implementation": 421, "Production": 200, "EU Production": 421}
+
+
+def test_an_app_of_ones_own_opens_the_environment_that_it_names(three: Installation) -> None:
+    """The settings are the server's; without a name it asks which."""
+    with pytest.raises(SettingsError, match="say which environment"):
+        open_verifier()
+    verifier = open_verifier(environment="EU Production")
+    assert verifier.realm == "EU Production"
+    verifier.close()

@@ -21,7 +21,7 @@ OWN_SETTINGS = frozenset({
     "data", "database_url", "listen_url", "database_pool", "database_statement_seconds",
     "database_failover", "lease_seconds", "cache", "mac_keys_file", "mac_keys", "mark_file",
     "profile", "apps", "legacy_login", "legacy_sunset", "token_lifetime_hours",
-    "memory_entries", "memory_mib",
+    "memory_entries", "memory_mib", "internal_host", "internal_port", "proxy_secret",
 })  # fmt: skip
 """Settings that an environment may have for itself; the others are the installation's."""
 _OWN_KEYS = frozenset({"name", "hosts", "aliases", "product"})

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keyhalt.client.credentials import request_id_of
 from keyhalt.client.problems import problem_of
 from keyhalt.core.hosts import host_of, is_address
 from keyhalt.core.refusals import Fault, Refused
@@ -24,19 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One environment. `hosts`: as core/hosts.py gives them, none of them another's."""
+    """One environment. `hosts`: as core/hosts.py gives them, none of them another's.
+
+    `internal_port`: where its listener for proxies is, if it has one.
+    """
 
     name: str
     hosts: Sequence[str]
     app: ASGIApp
     ready: Callable[[], bool]
+    internal_port: int | None = None
 
 
 def by_host(served: Sequence[Served]) -> ASGIApp:
     """Each environment at its hosts; elsewhere 421, and to who asks by address how all are.
 
-    X-Forwarded-Host is not read: a proxy passes Host on, or whoever asks would choose.
+    X-Forwarded-Host is not read: a proxy passes Host on, or whoever asks would choose. At a
+    listener for proxies the host is the protected app's, so there the port decides.
     """
+    at_port = {each.internal_port: each.app for each in served if each.internal_port}
     at = {host: each.app for each in served for host in each.hosts}
     nobody = Front(
         exact={
@@ -48,12 +55,22 @@ def by_host(served: Sequence[Served]) -> ASGIApp:
         realm="",
         on_stop=lambda: None,
     )
-    return _together([each.app for each in served], lambda scope: at.get(_host(scope), nobody))
+
+    def choose(scope: Scope) -> ASGIApp:
+        return at_port.get(_port(scope)) or at.get(_host(scope), nobody)
+
+    return _together([each.app for each in served], choose)
 
 
 def by_port(apps: Mapping[int, ASGIApp]) -> ASGIApp:
     """Each application at the port that a request arrived at."""
-    return _together(list(apps.values()), lambda scope: apps[scope["server"][1]])
+    return _together(list(apps.values()), lambda scope: apps[_port(scope)])
+
+
+def _port(scope: Scope) -> int:
+    """Where a request arrived; 0 where that is no port."""
+    local = scope.get("server")
+    return (local and local[1]) or 0
 
 
 def _host(scope: Scope) -> str:
@@ -73,8 +90,7 @@ def _by_address(app: ASGIApp) -> ASGIApp:
 
 async def _misdirected(scope: Scope, _receive: Receive, send: Send) -> None:
     refused = Refused(Fault.MISDIRECTED_REQUEST, "No environment is served under this host.")
-    request_id = scope["keyhalt.request_id"]
-    await send_problem(send, problem_of(refused, realm="", request_id=request_id))
+    await send_problem(send, problem_of(refused, realm="", request_id=request_id_of(scope)))
 
 
 def _together(apps: Sequence[ASGIApp], choose: Callable[[Scope], ASGIApp]) -> ASGIApp:
