@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from keyhalt import AppContext
-from keyhalt.main import ENTRY_POINTS
+from keyhalt.running import ENTRY_POINTS
 from tests.world import OPERATOR, ORIGIN, World, make_world
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("utf-8")
