@@ -74,6 +74,7 @@ class Replay:
             Event.DATASOURCE_DEACTIVATE: self._set_datasource_active,
             Event.KEYS_FREEZE: self._freeze,
             Event.KEYS_THAW: self._thaw,
+            Event.POLICY_APPLY: _policy,
             Event.KEY_IMPORT: _nothing,
             Event.ENVIRONMENT_COPY: _nothing,
             Event.ENVIRONMENT_REOPEN: _nothing,
@@ -166,6 +167,10 @@ class Replay:
     def _set_datasource_active(self, line: LogLine) -> None:
         active = line.event == Event.DATASOURCE_ACTIVATE
         self._tx.datasources.set_active(line.datasource_id, active=active)
+
+
+def _policy(line: LogLine) -> str:
+    return f"the text of policy {line.details['name']!r} is not in the log; apply it again"
 
 
 def _nothing(line: LogLine) -> None:
