@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     mac_keys_file: Path | None = None
     mac_keys: SecretStr | None = None
     mark_file: Path | None = None
+    audit_anchor_file: Path | None = None
     profile: str = "energycap"
     apps: str = "energy"
     aliases: str = ""

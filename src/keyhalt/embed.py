@@ -11,10 +11,10 @@ from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
 from keyhalt.core.freshness import Memory, NeverFresh
 from keyhalt.options import EngineOptions, StoreOptions, stores_of, where
+from keyhalt.recording import Recording
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
-from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     from keyhalt.core.freshness import Freshness
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
+    from keyhalt.storage.recorder import BatchRecorder
     from keyhalt.storage.stores import Stores, Verifying
+    from keyhalt.usecases.audit_chain import AuditChain
     from keyhalt.usecases.rows import EnvironmentRow
 
 __all__ = ["Engine", "EngineOptions", "StoreOptions", "open_engine", "stores_of"]
@@ -93,17 +95,27 @@ class Engine:
             insecure_http=options.insecure_http,
             legacy_login=options.legacy_login,
         )
-        self._closing: list[Callable[[], None]] = []
+        self.recording = Recording(
+            stores,
+            self.rights,
+            anchor_path=options.anchor_path or options.mark_path.with_suffix(".anchors"),
+            mac_keys=self.here.mac_keys,
+            cluster=environment.cluster,
+            clock=self.clock,
+        )
+        self._closing: list[Callable[[], None]] = [self.recording.close]
 
     @cached_property
     def passwords(self) -> Argon2Passwords:
         return Argon2Passwords(self.options.passwords_at_once)
 
-    @cached_property
+    @property
     def recorder(self) -> BatchRecorder:
-        recorder = BatchRecorder(self.stores.use)
-        self._closing.append(recorder.close)
-        return recorder
+        return self.recording.recorder
+
+    @property
+    def audit_chain(self) -> AuditChain:
+        return self.recording.audit_chain
 
     def _record(self, event: AuditEvent) -> None:
         self.recorder.record(event)
@@ -116,6 +128,7 @@ class Engine:
     def verifying(self) -> Verifying:
         verifying = self.stores.verifying(self.watch)
         self._closing.append(verifying.close)
+        self.recording.serve()
         return verifying
 
     @property

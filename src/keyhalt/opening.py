@@ -71,6 +71,7 @@ def options_of(settings: Settings, processes: int = 1) -> EngineOptions:
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
         mark_path=settings.mark_path,
+        anchor_path=settings.audit_anchor_file,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
         aliases=settings.alias_names,
         insecure_http=settings.insecure_http,

@@ -46,6 +46,8 @@ class EngineOptions(StoreOptions):
     mac_keys_path: Path
     mark_path: Path
     """Where the mark is kept (core/marks.py)."""
+    anchor_path: Path | None = None
+    """Where the audit log is anchored (core/chain.py); None: beside the mark."""
     mac_keys: MacKeys | None = field(default=None, repr=False)
     aliases: frozenset[str] = frozenset()
     insecure_http: bool = False

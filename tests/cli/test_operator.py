@@ -17,7 +17,7 @@ NOTHING_INSIDE = {
     "db upgrade", "db check", "db backup", "db restore", "db copy", "db reopen",
     "key list", "key show", "key find", "key tree", "key identify",
     "user list", "user show", "role list", "role show", "group list", "group show",
-    "datasource list", "audit list", "audit export", "explain",
+    "datasource list", "audit list", "audit export", "audit verify", "explain",
     "mac-key list", "mac-key add", "mac-key mint", "mac-key lost", "mac-key remove",
 }  # fmt: skip
 """Commands that only read, or are about no datasource."""

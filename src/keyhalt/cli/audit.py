@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyhalt.cli.context import data_option, find_datasource, output_option, tools
-from keyhalt.cli.output import show, time_text
+from keyhalt.cli.context import (
+    EXIT_DENIED,
+    Failure,
+    data_option,
+    find_datasource,
+    output_option,
+    tools,
+)
+from keyhalt.cli.output import say, show, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +66,28 @@ def export(since: datetime | None, data: Path | None) -> None:
             line = {"cluster": cluster, **_row(row, {})}
             line["at"] = row.event.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
             click.echo(json.dumps(line, ensure_ascii=False, default=str))
+
+
+@audit.command()
+@output_option
+@data_option
+def verify(output: str, data: Path | None) -> None:
+    """Was any change in the log edited, removed or put in by hand? Exit 3, and which, if so."""
+    with tools().engine(data=data) as verbs:
+        try:
+            seen = verbs.audit_chain.verify()
+        except OSError as error:
+            raise Failure(f"the anchors cannot be read: {error}") from None
+    rows = [{"flaw": each.flaw.value, "at": each.at, "says": each.says} for each in seen.findings]
+    show(rows, output, columns=("flaw", "at", "says"))
+    say(f"{seen.rows} rows of changes and {seen.anchors} anchors were read.")
+    if seen.unproved:
+        say(f"{seen.unproved} anchors prove nothing: the MAC keys they were made with are gone.")
+    if not seen.anchors:
+        say("No anchor proves how far the log had come: what is missing at its end is not seen.")
+    if seen.findings:
+        more = "more than " if seen.more else ""
+        raise Failure(f"{more}{len(seen.findings)} flaws: see docs/audit.md", EXIT_DENIED)
 
 
 def _codes(verbs: Verbs, rows: Sequence[AuditRow]) -> Mapping[int, str]:

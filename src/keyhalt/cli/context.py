@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.audit_chain import AuditChain
     from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
@@ -67,6 +68,8 @@ class Verbs(Protocol):
     def look_up(self) -> LookUp: ...
     @property
     def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def audit_chain(self) -> AuditChain: ...
     @property
     def set_up(self) -> SetUp: ...
     @property

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.storage.chain import add_row
 from keyhalt.storage.schema import audit_denial, audit_event
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.rows import AuditRow
@@ -48,7 +49,7 @@ def values_of(event: AuditEvent) -> dict[str, object]:
 
 
 def add_event(connection: Connection, event: AuditEvent) -> None:
-    connection.execute(insert(audit_event).values(values_of(event)))
+    add_row(connection, values_of(event))
 
 
 def add_denials(engine: Engine, events: Sequence[tuple[AuditEvent, int]]) -> None:

@@ -75,6 +75,8 @@ class SqlRights:
     def __init__(self, engine: Engine, watch: Watch | None = None) -> None:
         self._engine = engine
         self._watch = watch
+        self.changes = 0
+        """How many were committed here."""
 
     @contextmanager
     def change(self) -> Iterator[SqlTransaction]:
@@ -84,6 +86,7 @@ class SqlRights:
                 cluster = judge(connection, self._watch)
             tx = SqlTransaction(connection)
             yield tx
+        self.changes += 1
         if self._watch is not None and tx.raised is not None:
             # Committed, and not told to anybody yet.
             self._watch.reached(cluster, tx.raised)

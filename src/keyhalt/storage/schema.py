@@ -297,7 +297,15 @@ verifier = Table(
     Column("joined_at", Utc, nullable=False),
 )
 
-audit_event = Table("audit_event", RIGHTS, *_event_columns(), sqlite_autoincrement=True)
+audit_event = Table(
+    "audit_event",
+    RIGHTS,
+    *_event_columns(),
+    # The chain of changes (storage/chain.py): of the row before, and of this one.
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    sqlite_autoincrement=True,
+)
 
 # ------------------------------------------------------------------ use
 

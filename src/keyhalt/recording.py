@@ -1,0 +1,72 @@
+"""What an engine writes beside its verbs, put together: denials, and anchors of the changes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from keyhalt.storage.chain import SqlChain
+from keyhalt.storage.recorder import BatchRecorder
+from keyhalt.system.anchor_file import AnchorFile
+from keyhalt.system.ticker import Ticker
+from keyhalt.usecases.audit_chain import AuditChain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from keyhalt.core.secrets import MacKeys
+    from keyhalt.storage.rights import SqlRights
+    from keyhalt.storage.stores import Stores
+    from keyhalt.usecases.ports import Clock
+
+ANCHOR_SECONDS = 10.0
+
+
+class Recording:
+    """Each part is made when it is first asked for."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        rights: SqlRights,
+        *,
+        anchor_path: Path,
+        mac_keys: Callable[[], MacKeys],
+        cluster: str,
+        clock: Clock,
+    ) -> None:
+        self._stores = stores
+        self._rights = rights
+        self._anchored = 0
+        self._closing: list[Callable[[], None]] = []
+        self.audit_chain = AuditChain(
+            chain=SqlChain(stores.rights),
+            anchors=AnchorFile(anchor_path),
+            mac_keys=mac_keys,
+            cluster=cluster,
+            clock=clock,
+        )
+
+    @cached_property
+    def recorder(self) -> BatchRecorder:
+        recorder = BatchRecorder(self._stores.use)
+        self._closing.append(recorder.close)
+        return recorder
+
+    def serve(self) -> None:
+        """From now on, until the end: a change is anchored soon after it was made."""
+        ticker = Ticker("keyhalt-anchors", ANCHOR_SECONDS, self._anchor)
+        self._closing.append(ticker.close)
+
+    def close(self) -> None:
+        """Write what is queued, and anchor what was changed here."""
+        while self._closing:
+            self._closing.pop()()
+        self._anchor()
+
+    def _anchor(self) -> None:
+        changes = self._rights.changes
+        if changes != self._anchored:
+            self._anchored = changes
+            self.audit_chain.anchor()

@@ -1,0 +1,93 @@
+"""The chain of changes in the store of rights: adding to it, and reading what is stored.
+
+Writers take turns from a transaction's first statement on, so the last row that one reads is still
+the last when it commits. The hashes are over what is stored, so it is read as text, unparsed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import String, Text, cast, func, insert, select, type_coerce
+
+from keyhalt.core.chain import COLUMNS, START, row_hash
+from keyhalt.storage.schema import audit_event
+from keyhalt.storage.transactions import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Engine, Select
+
+PAGE = 5000
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_PG_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+_LAST = select(audit_event.c.id, audit_event.c.hash).order_by(audit_event.c.id.desc()).limit(1)
+
+
+def add_row(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Append to the chain. `values`: every column but the id and the hashes."""
+    last = connection.execute(_LAST).one_or_none()
+    previous = START if last is None else bytes(last.hash)
+    row = {"id": _next_id(connection, 0 if last is None else last.id), **values}
+    stored = {**row, "at": _time_text(row["at"]), "details": json.dumps(row["details"])}
+    hashes = {"previous": previous, "hash": row_hash(previous, [stored[c] for c in COLUMNS])}
+    connection.execute(insert(audit_event).values(**row, **hashes))
+
+
+def _next_id(connection: Connection, last_id: int) -> int:
+    # The hash is over the id too, so it must be known before the row is written.
+    if connection.dialect.name == "sqlite":
+        return last_id + 1
+    sequence = func.pg_get_serial_sequence(audit_event.name, "id")
+    return int(connection.execute(select(func.nextval(sequence))).scalar_one())
+
+
+def _time_text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime(_TIME)
+
+
+class SqlChain:
+    """Implements ChainReader. Any call may raise StoreUnavailableError."""
+
+    def __init__(self, rights: Engine) -> None:
+        self._engine = rights
+
+    def head(self) -> tuple[int, bytes] | None:
+        with transaction(self._engine, write=False) as connection:
+            row = connection.execute(_LAST).one_or_none()
+        return None if row is None else (row.id, row.hash)
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """In pages, each a transaction of its own: nobody waits, and little is held."""
+        query, after = _stored(self._engine.dialect.name), 0
+        while True:
+            page = query.where(audit_event.c.id > after)
+            with transaction(self._engine, write=False) as connection:
+                rows = connection.execute(page).all()
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    def hashes(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+        query = select(audit_event.c.id, audit_event.c.hash).where(audit_event.c.id.in_(ids))
+        with transaction(self._engine, write=False) as connection:
+            return {row.id: row.hash for row in connection.execute(query)}
+
+
+def _stored(dialect: str) -> Select[Any]:
+    """COLUMNS and the two hashes, oldest first."""
+    texts: dict[str, ColumnElement[Any]] = {
+        "at": type_coerce(audit_event.c.at, String),
+        "details": type_coerce(audit_event.c.details, Text),
+    }
+    if dialect == "postgresql":
+        texts["at"] = func.to_char(func.timezone("UTC", audit_event.c.at), _PG_TIME)
+        texts["details"] = cast(audit_event.c.details, Text)
+    columns = [texts.get(name, audit_event.c[name]) for name in COLUMNS]
+    query = select(*columns, audit_event.c.previous, audit_event.c.hash)
+    return query.order_by(audit_event.c.id).limit(PAGE)

@@ -1,0 +1,29 @@
+"""Work that is done every so often on a thread of its own, and once more at the end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Ticker:
+    """`work` takes turns with itself and does not raise."""
+
+    def __init__(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._work()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self._work()

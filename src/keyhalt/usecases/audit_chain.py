@@ -1,0 +1,110 @@
+"""The chain of changes: anchoring it outside the store, and verifying it (docs/audit.md)."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keyhalt.core.chain import Anchor, Finding, Flaw, Unproved, Walk, compared, read_anchor
+from keyhalt.usecases.ports import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from keyhalt.core.secrets import MacKeys
+    from keyhalt.usecases.ports import AnchorStore, ChainReader, Clock
+
+FINDINGS_MAX = 1000
+_ANCHORS_AT_ONCE = 500
+_log = logging.getLogger("keyhalt")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification saw. `unproved`: anchors whose MAC key is gone, so they say nothing.
+
+    `findings` ends at FINDINGS_MAX; `more` says that there were others.
+    """
+
+    rows: int
+    anchors: int
+    unproved: int
+    findings: tuple[Finding, ...]
+    more: bool
+
+
+class AuditChain:
+    """`cluster`: the environment's. May be used by any thread."""
+
+    def __init__(
+        self,
+        *,
+        chain: ChainReader,
+        anchors: AnchorStore,
+        mac_keys: Callable[[], MacKeys],
+        cluster: str,
+        clock: Clock,
+    ) -> None:
+        self._chain = chain
+        self._anchors = anchors
+        self._mac_keys = mac_keys
+        self._cluster = cluster
+        self._clock = clock
+
+    def anchor(self) -> None:
+        """Keep outside how far the chain has come. Never fails: what was changed stands."""
+        try:
+            head = self._chain.head()
+            if head is None:
+                return
+            at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+            anchor = Anchor(self._cluster, head[0], head[1], at)
+            self._anchors.append(anchor.line(self._mac_keys().minting), unless=anchor.standing)
+        except (OSError, StoreUnavailableError) as error:
+            _log.warning("the audit log cannot be anchored: %s", error)
+
+    def verify(self) -> Verified:
+        """Read every row and every anchor. Raises OSError and StoreUnavailableError."""
+        walk, counts = Walk(), _Counts()
+        found = itertools.chain(self._rows(walk), self._anchored(counts))
+        findings = tuple(itertools.islice(found, FINDINGS_MAX))
+        more = next(found, None) is not None
+        return Verified(walk.rows, counts.anchors, counts.unproved, findings, more)
+
+    def _rows(self, walk: Walk) -> Iterator[Finding]:
+        for *values, previous, stored in self._chain.rows():
+            finding = walk.step(values, previous, stored)
+            if finding is not None:
+                yield finding
+        empty = walk.end()
+        if empty is not None:
+            yield empty
+
+    def _anchored(self, counts: _Counts) -> Iterator[Finding]:
+        keys = self._mac_keys()
+        batch: list[Anchor] = []
+        for number, line in enumerate(self._anchors.lines(), start=1):
+            anchor = read_anchor(line, keys)
+            if anchor is Unproved.FORGED:
+                says = f"line {number} of the anchors is not what keyhalt wrote"
+                yield Finding(Flaw.ANCHOR_FORGED, number, says)
+            elif anchor is Unproved.KEY_IS_GONE:
+                counts.unproved += 1
+            elif isinstance(anchor, Anchor) and anchor.cluster == self._cluster:
+                counts.anchors += 1
+                batch.append(anchor)
+            if len(batch) == _ANCHORS_AT_ONCE:
+                yield from self._compared(batch)
+                batch.clear()
+        yield from self._compared(batch)
+
+    def _compared(self, anchors: list[Anchor]) -> Iterator[Finding]:
+        yield from compared(anchors, self._chain.hashes([each.row_id for each in anchors]))
+
+
+@dataclass(slots=True)
+class _Counts:
+    anchors: int = 0
+    unproved: int = 0
