@@ -48,7 +48,8 @@ demo: $(VENV)/.runtime ## a complete server with sample data; ARGS="--port 0" an
 # Durable commits are slow on a disk and beside the point in tests: use memory where there is some.
 test: $(VENV)/.dev proxies ## all tests; ARGS="-k name" and so on
 	@if [ -w /dev/shm ] && [ "$$(df -Pm /dev/shm | awk 'NR == 2 {print $$4}')" -gt 1024 ]; then \
-		export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; $(BIN)/python -m pytest $(ARGS)
+		export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, types and import contracts
 	@$(BIN)/ruff format --check .
