@@ -261,7 +261,7 @@ OWN = (
             Change(
                 VERIFY,
                 "return await self._fill(claim) if principal is None else Allowed(principal)",
-                "return reading.found",
+                "return getattr(reading, 'found', None) or await self._fill(claim)",
             ),
             Change(
                 VERIFY,
