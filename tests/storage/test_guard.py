@@ -17,7 +17,7 @@ from keyhalt.core.profiles import RoleTemplate
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import EngineOptions, open_engine
 from keyhalt.usecases.people import RoleEdit, UserEdit
-from keyhalt.usecases.sign_in import SignInRequest
+from keyhalt.usecases.rows import SignInRequest
 from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
 

@@ -57,7 +57,7 @@ def two(world: World) -> Iterator[tuple[World, int]]:
 def test_every_scoped_table_is_under_test() -> None:
     """A new table with a datasource has to be thought of here."""
     rights = {"role", "user", "user_topmost", "user_group", "user_group_member", "api_key"}
-    assert rights | {"bearer_token"} | LOGS == SCOPED
+    assert rights | {"bearer_token", "web_session", "key_pad"} | LOGS == SCOPED
 
 
 def test_every_statement_on_a_scoped_table_takes_the_datasource(two: tuple[World, int]) -> None:

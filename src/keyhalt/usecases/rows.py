@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, UserFacts
     from keyhalt.core.profiles import RoleTemplate
+    from keyhalt.core.secrets import Secret
     from keyhalt.usecases.people import UserDetails
 
 
@@ -117,6 +118,16 @@ class NewUser:
     created_at: datetime
     active: bool = True
     service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """What a person typed. `partition`: the environment they mean, or empty."""
+
+    datasource: str
+    user_code: str
+    password: Secret
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
