@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies demo test check fix bench bench-front proofs proofs-short fuzz requirements clean
+.PHONY: help setup proxies demo test check fix bench bench-front proofs proofs-short fuzz screenshots requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, i
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)
+
+screenshots: $(VENV)/.dev ## pictures of every page, light, dark and as on a phone (needs chromium)
+	@$(BIN)/python -m tests.pages.screenshots $(ARGS)
 
 requirements: ## pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q --extra server pyproject.toml -o requirements/runtime.txt
