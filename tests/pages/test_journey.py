@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from tests.pages.browsing import create, send, sign_in, value_in
@@ -161,7 +162,32 @@ def test_the_list_is_narrowed_to_ones_own_and_pages_by_its_address(
     first = boss.get("/keys").text
     assert "1 to 100 of 102" in first
     assert "101 to 102 of 102" in boss.get("/keys?page=2").text
-    assert "No key fits" in boss.get("/keys?q=nothing%20like%20it").text
+    for nothing in ("nothing like it", "%", "_", "theirs/", "#2147483648"):
+        assert "No key fits" in boss.get("/keys", params={"q": nothing}).text, nothing
+    for one in ("THEIRS 77", "#78", "78…"):
+        assert "theirs 77<" in boss.get("/keys", params={"q": one}).text, one
+    assert "1 to 100 of 101" in boss.get("/keys?q=clerk").text
+    assert "No key fits" in boss.get("/keys?page=999999").text
+
+
+def test_a_page_of_the_list_costs_the_same_number_of_statements_whatever_it_shows(
+    boss: TestClient, world: World
+) -> None:
+    """None for each row."""
+    seen: list[str] = []
+    event.listen(
+        world.engine.stores.rights,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, *_rest: seen.append(statement),
+    )
+    counts = []
+    for name in ("a", "b", "c"):
+        create(boss, name)
+        seen.clear()
+        boss.get("/keys")
+        counts.append(len(seen))
+    assert len(set(counts)) == 1
+    assert counts[0] <= 4
 
 
 def test_the_webhooks_tab_says_that_there_are_none(boss: TestClient) -> None:

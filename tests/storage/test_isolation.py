@@ -21,7 +21,7 @@ from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.usecases.people import UserDetails, UserEdit, UserQuery
 from keyhalt.usecases.ports import RightsTransaction
-from keyhalt.usecases.rows import KeyRow
+from keyhalt.usecases.rows import KeyRow, KeySearch
 from tests.world import OPERATOR, ORIGIN, World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -115,6 +115,7 @@ def _use_everything(world: World, datasource_id: int) -> None:
         tx.users.sign_in_facts(datasource_id, "jsmith")
         tx.groups.page(datasource_id, None, Page(1, 10))
         tx.groups.members(datasource_id, 2)
+        tx.keys.page(datasource_id, KeySearch("their", key_id=1, owner_id=1))
         tx.users.page(datasource_id, UserQuery(page=Page(1, 10), order="systemUserRoleName"))
         tx.users.page(datasource_id, UserQuery(where=compile_filter(FILTER, USER_FIELDS, now=AT)))
         tx.users.any_person_with(datasource_id, 1, but_user=1)

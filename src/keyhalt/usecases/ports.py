@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         EnvironmentRow,
         FreezeRow,
         KeyRow,
+        KeySearch,
         NewKey,
         NewUser,
         Policy,
@@ -83,6 +84,9 @@ class KeyStore(Protocol):
         """What a decision about the key would be made from."""
 
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
+    def page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
+        """Also how many there are in all."""
+
     def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
         """Those whose text ends so, oldest first; deleted ones too."""
 

@@ -88,6 +88,20 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySearch:
+    """Keys that are not deleted, newest first. `text`: in their name, description, hint or owner.
+
+    `key_id`, `owner_id`: only that one, only theirs. `skip` and `take`: which part of them.
+    """
+
+    text: str = ""
+    key_id: int | None = None
+    owner_id: int | None = None
+    skip: int = 0
+    take: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class FreezeRow:
     """Keys made before a time; of one datasource, of one generation, or of all."""
 

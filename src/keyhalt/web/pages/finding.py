@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from keyhalt.core import keytext
-from keyhalt.core.keytext import KeyClaim
+from keyhalt.core.keytext import ID_MAX, KeyClaim
+from keyhalt.usecases.rows import KeySearch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from keyhalt.core.decisions import Here
     from keyhalt.core.principals import Principal
-    from keyhalt.usecases.rows import KeyRow
 
 PAGE = 100
 _TEXT_MAX = 100
@@ -46,14 +46,19 @@ class Search:
         values = {"q": self.text, "whose": "mine" if self.mine else "all", "page": self.page}
         return "/keys?" + urlencode(values | changes)
 
-    def among(self, rows: Sequence[KeyRow], principal: Principal) -> list[KeyRow]:
-        number, wanted = _NUMBER.fullmatch(self.text), self.text.casefold()
-        return [
-            row
-            for row in rows
-            if (not self.mine or row.owner_id == principal.user_id)
-            and (row.id == int(number[1]) if number else wanted in _said_of(row))
-        ]
+    def asked(self, principal: Principal) -> KeySearch:
+        number = _NUMBER.fullmatch(self.text)
+        return KeySearch(
+            text="" if number else self.text,
+            key_id=min(int(number[1]), ID_MAX) if number else None,
+            owner_id=principal.user_id if self.mine else None,
+            skip=self.first,
+            take=PAGE,
+        )
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * PAGE
 
 
 def search_of(query: Mapping[str, str]) -> Search:
@@ -86,8 +91,3 @@ def address_for(text: str, whose: str, here: Here, principal: Principal, found: 
     else:
         values |= {"q": text[:_TEXT_MAX]}
     return "/keys?" + urlencode(values)
-
-
-def _said_of(row: KeyRow) -> str:
-    owner = f"{row.owner_code}\n{row.owner_full_name}"
-    return f"{row.name}\n{row.description}\n{row.hint}\n{owner}".casefold()

@@ -55,18 +55,15 @@ class KeyPages:
         if finding.is_secret(ask.query.get("q", "")):
             return Moved(self._address(ask, ask.query, "address"))
         search = finding.search_of(ask.query)
-        rows = self.look_up.keys(ask.principal.datasource_id)
-        if isinstance(rows, Refused):
-            return rows
-        found = search.among(rows, ask.principal)[::-1]
-        first = (search.page - 1) * finding.PAGE
+        rows, found = self.look_up.key_page(
+            ask.principal.datasource_id, search.asked(ask.principal)
+        )
         values = {
             "search": search,
-            "rows": found[first : first + finding.PAGE],
-            "first": first,
-            "found": len(found),
-            "any": bool(rows),
-            "more": first + finding.PAGE < len(found),
+            "rows": rows,
+            "found": found,
+            "narrowed": bool(search.text or search.mine or search.page > 1),
+            "more": search.first + len(rows) < found,
             "notice": finding.NOTICES.get(search.notice, ""),
             "may": self._may(ask),
             "need": self.needs.manage_keys,
