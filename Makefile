@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies demo test check fix bench bench-front proofs proofs-short fuzz requirements clean
+.PHONY: help setup proxies browser demo test check fix bench bench-front proofs proofs-short fuzz screenshots requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-setup: $(VENV)/.dev proxies ## the environment for development, in .venv
+setup: $(VENV)/.dev proxies browser ## the environment for development, in .venv
 
 # Each in an environment of its own: their packages have names in common with others'. What cannot
 # be had is said, and its tests are skipped.
@@ -42,11 +42,17 @@ proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies that forward-auth i
 			&& apt-get update -qq && apt-get install -y -qq nginx-light > /dev/null; } \
 		|| echo "nginx cannot be had here; its tests will be skipped"
 
+browser: ## the browser that the pages are tested with, Debian's chromium
+	@command -v chromium > /dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+			&& apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
+		|| echo "chromium cannot be had here; its tests will be skipped"
+
 demo: $(VENV)/.runtime ## a complete server with sample data; ARGS="--port 0" and so on
 	@$(BIN)/keyhalt demo $(ARGS)
 
 # Durable commits are slow on a disk and beside the point in tests: use memory where there is some.
-test: $(VENV)/.dev proxies ## all tests; ARGS="-k name" and so on
+test: $(VENV)/.dev proxies browser ## all tests; ARGS="-k name" and so on
 	@if [ -w /dev/shm ] && [ "$$(df -Pm /dev/shm | awk 'NR == 2 {print $$4}')" -gt 1024 ]; then \
 		export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -76,6 +82,9 @@ proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, i
 
 fuzz: $(VENV)/.dev ## throw bytes at the key parser; ARGS="-runs=1000000"
 	@$(BIN)/python tests/fuzz/fuzz_keytext.py $(ARGS)
+
+screenshots: $(VENV)/.dev browser ## pictures of every page, light, dark and as on a phone (needs chromium)
+	@$(BIN)/python -m tests.pages.screenshots $(ARGS)
 
 requirements: ## pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q --extra server pyproject.toml -o requirements/runtime.txt

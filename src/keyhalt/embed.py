@@ -16,6 +16,7 @@ from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.rights import SqlRights, judge
+from keyhalt.storage.sessions import SqlPads, SqlSessions
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
@@ -30,6 +31,7 @@ from keyhalt.usecases.edit_me import EditMe
 from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.freeze import FreezeKeys
+from keyhalt.usecases.hand_over import HandOver
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -43,6 +45,7 @@ from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
 from keyhalt.usecases.roll_out import RollOut
+from keyhalt.usecases.sessions import WebSessions
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
 from keyhalt.usecases.user_rules import UserRules
@@ -189,6 +192,24 @@ class Engine:
             here=self.here,
             clock=self.clock,
             randomness=self.randomness,
+        )
+
+    @cached_property
+    def sessions(self) -> WebSessions:
+        return WebSessions(
+            admit=self.sign_in.admit,
+            reader=self.verifying.reader,
+            store=SqlSessions(self.stores.signins),
+            recorder=self.recorder,
+            here=self.here,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    @cached_property
+    def hand_over(self) -> HandOver:
+        return HandOver(
+            pads=SqlPads(self.stores.signins), clock=self.clock, randomness=self.randomness
         )
 
     @cached_property

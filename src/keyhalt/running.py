@@ -87,6 +87,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             sign_in=engine.sign_in,
             exchange=engine.exchange,
             people=engine,
+            pages=engine,
             profile=engine.profile,
             trees=engine.trees,
             apps=apps,

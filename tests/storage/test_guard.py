@@ -17,7 +17,7 @@ from keyhalt.core.profiles import RoleTemplate
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import EngineOptions, open_engine
 from keyhalt.usecases.people import RoleEdit, UserEdit
-from keyhalt.usecases.sign_in import SignInRequest
+from keyhalt.usecases.rows import SignInRequest
 from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
 
@@ -177,7 +177,7 @@ def test_no_verb_that_changes_rights_is_missing_here(world: World) -> None:
         "edit",
         "apply",
     }
-    only_read = {"read", "newest", "get", "compare"}
+    only_read = {"read", "newest", "get", "compare", "admit"}
     every = makes_something_new | covered | of_nobody | in_the_store_of_sign_ins | only_read
     assert public == every
 

@@ -21,7 +21,7 @@ from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.usecases.people import UserDetails, UserEdit, UserQuery
 from keyhalt.usecases.ports import RightsTransaction
-from keyhalt.usecases.rows import KeyRow
+from keyhalt.usecases.rows import KeyRow, KeySearch
 from tests.world import OPERATOR, ORIGIN, World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def two(world: World) -> Iterator[tuple[World, int]]:
 def test_every_scoped_table_is_under_test() -> None:
     """A new table with a datasource has to be thought of here."""
     rights = {"role", "user", "user_topmost", "user_group", "user_group_member", "api_key"}
-    assert rights | {"bearer_token"} | LOGS == SCOPED
+    assert rights | {"bearer_token", "web_session", "key_pad"} | LOGS == SCOPED
 
 
 def test_every_statement_on_a_scoped_table_takes_the_datasource(two: tuple[World, int]) -> None:
@@ -115,6 +115,7 @@ def _use_everything(world: World, datasource_id: int) -> None:
         tx.users.sign_in_facts(datasource_id, "jsmith")
         tx.groups.page(datasource_id, None, Page(1, 10))
         tx.groups.members(datasource_id, 2)
+        tx.keys.page(datasource_id, KeySearch("their", key_id=1, owner_id=1))
         tx.users.page(datasource_id, UserQuery(page=Page(1, 10), order="systemUserRoleName"))
         tx.users.page(datasource_id, UserQuery(where=compile_filter(FILTER, USER_FIELDS, now=AT)))
         tx.users.any_person_with(datasource_id, 1, but_user=1)

@@ -63,6 +63,12 @@ TABLE: dict[Reason | Fault, Kind] = {
         "Invalid token",
         "This bearer token does not count, or no longer. Sign in again, or better, use an API key.",
     ),
+    Reason.INVALID_SESSION: Kind(401, "Signed out", "Your session has ended. Sign in again."),
+    Reason.CROSS_SITE: Kind(
+        403,
+        "Not sent by this site's own page",
+        "A form counts only when a page of this site sent it. Open the page here and try again.",
+    ),
     Reason.INVALID_SIGN_IN: Kind(
         401, "Sign-in refused", "Datasource, user name and password do not go together."
     ),

@@ -30,9 +30,9 @@ from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
-    from keyhalt.core.principals import KeyFacts, TokenFacts
+    from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts, UserFacts
 
 
 class Reason(enum.StrEnum):
@@ -51,6 +51,8 @@ class Reason(enum.StrEnum):
     BEYOND_OWN_RIGHTS = "beyond_own_rights"
     KEY_CANNOT_CREATE_KEYS = "key_cannot_create_keys"
     NOT_FOUND = "not_found"
+    INVALID_SESSION = "invalid_session"
+    CROSS_SITE = "cross_site"
     INVALID_SIGN_IN = "invalid_sign_in"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason
     UNAVAILABLE = "unavailable"
@@ -75,6 +77,10 @@ class Cause(enum.StrEnum):
     ENDED_TOKEN = "ended_token"  # noqa: S105
     EXPIRED_TOKEN = "expired_token"  # noqa: S105
     EARLIER_SIGN_IN = "earlier_sign_in"
+    UNKNOWN_SESSION = "unknown_session"
+    ENDED_SESSION = "ended_session"
+    EXPIRED_SESSION = "expired_session"
+    IDLE_SESSION = "idle_session"
     LEGACY_SIGN_IN_OFF = "legacy_sign_in_off"
     UNKNOWN_USER = "unknown_user"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
@@ -285,17 +291,13 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
         return Denied(Reason.INVALID_TOKEN, Cause.UNKNOWN_TOKEN, by_bearer=True)
     user = facts.user
     credential = Credential(CredentialKind.TOKEN, facts.token_id)
-    cause = None
+    cause: Cause | None
     if facts.ended:
         cause = Cause.ENDED_TOKEN
     elif now >= facts.expires_at:
         cause = Cause.EXPIRED_TOKEN
-    elif not user.datasource_active:
-        cause = Cause.DATASOURCE_INACTIVE
-    elif not user.active:
-        cause = Cause.OWNER_INACTIVE
-    elif facts.sign_in_generation != user.sign_in_generation:
-        cause = Cause.EARLIER_SIGN_IN
+    else:
+        cause = _fault_of_sign_in(user, facts.sign_in_generation)
     if cause is None:
         return Allowed(principal_of(user, credential, here.environment))
     return Denied(
@@ -306,6 +308,43 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
         datasource_id=user.datasource_id,
         credential=credential,
         by_bearer=True,
+    )
+
+
+def _fault_of_sign_in(user: UserFacts, generation: int) -> Cause | None:
+    if not user.datasource_active:
+        return Cause.DATASOURCE_INACTIVE
+    if not user.active:
+        return Cause.OWNER_INACTIVE
+    return None if generation == user.sign_in_generation else Cause.EARLIER_SIGN_IN
+
+
+def decide_session(
+    facts: SessionFacts | None, here: Here, now: datetime, idle: timedelta
+) -> Decision:
+    """As check 7', of a session of the web pages. `idle`: how long it lasts unused."""
+    if facts is None or facts.user is None:
+        return Denied(Reason.INVALID_SESSION, Cause.UNKNOWN_SESSION)
+    user = facts.user
+    credential = Credential(CredentialKind.SESSION, facts.session_id)
+    cause: Cause | None
+    if facts.ended:
+        cause = Cause.ENDED_SESSION
+    elif now >= facts.expires_at:
+        cause = Cause.EXPIRED_SESSION
+    elif now >= facts.seen_at + idle:
+        cause = Cause.IDLE_SESSION
+    else:
+        cause = _fault_of_sign_in(user, facts.sign_in_generation)
+    if cause is None:
+        return Allowed(principal_of(user, credential, here.environment))
+    return Denied(
+        Reason.INVALID_SESSION,
+        cause,
+        user_id=user.user_id,
+        user_code=user.user_code,
+        datasource_id=user.datasource_id,
+        credential=credential,
     )
 
 

@@ -85,6 +85,18 @@ class TokenFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """The row of a session of the web pages, and its user."""
+
+    session_id: int
+    sign_in_generation: int
+    seen_at: datetime
+    expires_at: datetime
+    ended: bool
+    user: UserFacts | None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who a request turned out to be: the owner, acting by one credential, in one place.
 

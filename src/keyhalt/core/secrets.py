@@ -64,6 +64,25 @@ def digest_of(text: bytes) -> bytes:
     return hashlib.sha256(text).digest()
 
 
+def masked(text: Secret, pad: bytes) -> bytes:
+    """`text` under a one-time pad that is at least as long: either half alone says nothing."""
+    return _exclusive_or(text.reveal().encode(), pad)
+
+
+def unmasked(mask: bytes, pad: bytes) -> Secret | None:
+    """What `masked` hid; None where the two do not go together."""
+    try:
+        return Secret(_exclusive_or(mask, pad).decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _exclusive_or(left: bytes, pad: bytes) -> bytes:
+    if len(pad) < len(left):
+        raise ValueError("a pad is at least as long as what it hides")
+    return bytes(a ^ b for a, b in zip(left, pad, strict=False))
+
+
 def same(left: bytes, right: bytes) -> bool:
     """Compare in constant time. The only comparison of digests and MACs in the program."""
     return hmac.compare_digest(left, right)

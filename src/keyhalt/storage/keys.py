@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import String, and_, bindparam, cast, func, insert, or_, select, text, update
 
 from keyhalt.core.filters import Condition, Field, FieldType
 from keyhalt.core.principals import CredentialKind
@@ -15,6 +15,7 @@ from keyhalt.storage.rows import (
     key_facts,
     key_from,
     key_row,
+    owner,
 )
 from keyhalt.storage.schema import Utc, api_key
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from keyhalt.core.principals import KeyFacts
-    from keyhalt.usecases.rows import KeyRow, NewKey
+    from keyhalt.usecases.rows import KeyRow, KeySearch, NewKey
 
 # The wire's names of what a list of keys can be filtered by (docs/wire.md).
 KEY_FIELDS = {
@@ -96,6 +97,21 @@ class SqlKeys:
             query = query.where(condition_of(where))
         return [key_row(row) for row in self._connection.execute(query)]
 
+    def page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
+        wanted = [api_key.c.datasource_id == datasource_id, api_key.c.deleted_at.is_(None)]
+        if search.key_id is not None:
+            wanted.append(api_key.c.id == search.key_id)
+        if search.owner_id is not None:
+            wanted.append(api_key.c.owner_id == search.owner_id)
+        if search.text:
+            wanted.append(_says(search.text))
+        query = KEY_ROW.where(*wanted).order_by(None).order_by(api_key.c.id.desc())
+        counted = select(func.count()).select_from(
+            KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id).subquery()
+        )
+        rows = self._connection.execute(query.offset(search.skip).limit(search.take))
+        return [key_row(row) for row in rows], self._connection.execute(counted).scalar_one()
+
     def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
         here = (api_key.c.datasource_id == datasource_id) & (api_key.c.last4 == last4)
         return [key_row(row) for row in self._connection.execute(KEY_ROW.where(here))]
@@ -142,6 +158,12 @@ class SqlKeys:
 
 def _one(datasource_id: int, key_id: int) -> ColumnElement[bool]:
     return and_(api_key.c.datasource_id == datasource_id, api_key.c.id == key_id)
+
+
+def _says(wanted: str) -> ColumnElement[bool]:
+    hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
+    columns = (api_key.c.name, api_key.c.description, hint, owner.c.code, owner.c.full_name)
+    return or_(*(c.icontains(wanted, autoescape=True) for c in columns))
 
 
 def condition_of(where: Condition) -> ColumnElement[bool]:

@@ -15,14 +15,14 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from keyhalt.storage.postgres import Database, connect_arguments, driver_url
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
-from keyhalt.storage.rows import key_facts, token_facts
+from keyhalt.storage.rows import key_facts, session_facts, token_facts
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from keyhalt.core.freshness import Freshness, Tag
-    from keyhalt.core.principals import KeyFacts, TokenFacts
+    from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts
     from keyhalt.usecases.watch import Watch
 
 _ask = Questions(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
@@ -63,6 +63,12 @@ class PostgresReader:
         if row is None:
             return None
         return token_facts(row, await self._one(_ask.user, row[1], row[2]))
+
+    async def session(self, digest: bytes) -> SessionFacts | None:
+        row = await self._one(_ask.session, digest)
+        if row is None:
+            return None
+        return session_facts(row, await self._one(_ask.user, row[1], row[2]))
 
     async def ping(self) -> None:
         """Whether the database answers, now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 
 from keyhalt.storage.rows import KEY_COLUMNS, USER_COLUMNS, key_from, owner, user_from
-from keyhalt.storage.schema import api_key, bearer_token
+from keyhalt.storage.schema import api_key, bearer_token, web_session
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Select
@@ -40,6 +40,17 @@ class Questions:
                 bearer_token.c.expires_at,
                 bearer_token.c.ended_at,
             ).where(bearer_token.c.digest == bindparam("digest", None))
+        )
+        self.session = sql(
+            select(
+                web_session.c.id,
+                web_session.c.datasource_id,
+                web_session.c.user_id,
+                web_session.c.sign_in_generation,
+                web_session.c.expires_at,
+                web_session.c.ended_at,
+                web_session.c.seen_at,
+            ).where(web_session.c.digest == bindparam("digest", None))
         )
         self.user = sql(
             select(*USER_COLUMNS)

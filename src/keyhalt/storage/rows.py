@@ -19,7 +19,14 @@ from sqlalchemy import (
 )
 
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, KeyFacts, TokenFacts, UserFacts
+from keyhalt.core.principals import (
+    Credential,
+    CredentialKind,
+    KeyFacts,
+    SessionFacts,
+    TokenFacts,
+    UserFacts,
+)
 from keyhalt.storage.schema import api_key, datasource, freeze, role, user, user_topmost
 from keyhalt.usecases.rows import KeyRow
 
@@ -159,16 +166,29 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
 
 def token_facts(row: Sequence[Any], user: Sequence[Any] | None) -> TokenFacts:
     """From a row of `Questions.token`, plain from the driver, and its user's USER_COLUMNS."""
-    expires_at = row[4]
-    if not isinstance(expires_at, datetime):
-        expires_at = datetime.fromisoformat(expires_at)
     return TokenFacts(
         token_id=row[0],
         sign_in_generation=row[3],
-        expires_at=expires_at,
+        expires_at=_time(row[4]),
         ended=row[5] is not None,
         user=None if user is None else user_facts(user),
     )
+
+
+def session_facts(row: Sequence[Any], user: Sequence[Any] | None) -> SessionFacts:
+    """From a row of `Questions.session`, as `token_facts`."""
+    return SessionFacts(
+        session_id=row[0],
+        sign_in_generation=row[3],
+        seen_at=_time(row[6]),
+        expires_at=_time(row[4]),
+        ended=row[5] is not None,
+        user=None if user is None else user_facts(user),
+    )
+
+
+def _time(value: datetime | str) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 KEY_ROW = (

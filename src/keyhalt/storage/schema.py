@@ -355,3 +355,34 @@ bearer_token = Table(
     Column("ended_at", Utc),
     sqlite_autoincrement=True,
 )
+
+web_session = Table(
+    "web_session",
+    SIGN_INS,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("datasource_id", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("sign_in_generation", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+    Column("ended_at", Utc),
+    sqlite_autoincrement=True,
+)
+
+# Half of what shows a new key once: random bytes, worth nothing without what the browser holds.
+key_pad = Table(
+    "key_pad",
+    SIGN_INS,
+    Column(
+        "session_id",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("key_id", Integer, primary_key=True, autoincrement=False),
+    Column("datasource_id", Integer, nullable=False),
+    Column("pad", LargeBinary(1024), nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+)

@@ -16,14 +16,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from keyhalt.core.freshness import Tag
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
-from keyhalt.storage.rows import key_facts, token_facts
+from keyhalt.storage.rows import key_facts, session_facts, token_facts
 from keyhalt.storage.sqlite import VERIFY_BUSY_SECONDS, open_file
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyhalt.core.principals import KeyFacts, Principal, TokenFacts
+    from keyhalt.core.principals import KeyFacts, Principal, SessionFacts, TokenFacts
     from keyhalt.usecases.watch import Watch
 
 _guards = itertools.count(1)
@@ -84,6 +84,13 @@ class SqliteReader:
             return None
         user = self._checked(_one(self._rights, _ask.user, row[1], row[2]))
         return token_facts(row, user)
+
+    async def session(self, digest: bytes) -> SessionFacts | None:
+        row = _one(self._signins, _ask.session, digest)
+        if row is None:
+            return None
+        user = self._checked(_one(self._rights, _ask.user, row[1], row[2]))
+        return session_facts(row, user)
 
     def close(self) -> None:
         for connection in (self._guard, self._standing, self._rights, self._signins):

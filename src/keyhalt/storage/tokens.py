@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import LargeBinary, and_, insert, literal, select, update
 
-from keyhalt.storage.schema import Utc, bearer_token
+from keyhalt.storage.schema import Utc, bearer_token, web_session
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class SqlTokens:
             return bool(ended.rowcount)
 
     def end_all(self, at: datetime) -> int:
-        rows = update(bearer_token).where(bearer_token.c.ended_at.is_(None)).values(ended_at=at)
         with transaction(self._engine, write=True) as connection:
-            return int(connection.execute(rows).rowcount)
+            return sum(
+                connection.execute(
+                    update(t).where(t.c.ended_at.is_(None)).values(ended_at=at)
+                ).rowcount
+                for t in (bearer_token, web_session)
+            )

@@ -63,4 +63,6 @@ def strips_last_manager(
 def _ended(kind: CredentialKind, cause: Cause) -> Denied:
     if kind is CredentialKind.KEY:
         return Denied(Reason.INVALID_KEY, cause)
+    if kind is CredentialKind.SESSION:
+        return Denied(Reason.INVALID_SESSION, cause)
     return Denied(Reason.INVALID_TOKEN, cause, by_bearer=kind is CredentialKind.TOKEN)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DatasourceRow,
         EnvironmentRow,
         KeyRow,
+        KeySearch,
         RoleRow,
     )
 
@@ -61,6 +62,11 @@ class LookUp:
         with self._rights.look() as tx:
             rows = tx.keys.list(datasource_id, where)
         return [row for row in rows if with_deleted or row.deleted_at is None]
+
+    def key_page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
+        """A part of those that are looked for, and how many they are."""
+        with self._rights.look() as tx:
+            return tx.keys.page(datasource_id, search)
 
     def key(self, datasource_id: int, key_id: int) -> KeyRow | Denied:
         """A deleted key is not found."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keyhalt.core.filters import Condition
     from keyhalt.core.marks import Mark
     from keyhalt.core.permissions import PermissionSet
-    from keyhalt.core.principals import KeyFacts, TokenFacts, UserFacts
+    from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
     from keyhalt.usecases.rows import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         EnvironmentRow,
         FreezeRow,
         KeyRow,
+        KeySearch,
         NewKey,
         NewUser,
         Policy,
@@ -83,6 +84,9 @@ class KeyStore(Protocol):
         """What a decision about the key would be made from."""
 
     def list(self, datasource_id: int, where: Condition | None = None) -> Sequence[KeyRow]: ...
+    def page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
+        """Also how many there are in all."""
+
     def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
         """Those whose text ends so, oldest first; deleted ones too."""
 
@@ -285,6 +289,7 @@ class CredentialReader(Protocol):
     async def key(self, key_id: int) -> KeyFacts | None: ...
     async def imported_key(self, digest: bytes) -> KeyFacts | None: ...
     async def token(self, digest: bytes) -> TokenFacts | None: ...
+    async def session(self, digest: bytes) -> SessionFacts | None: ...
 
 
 # ------------------------------------------------------------------ sign-ins and use
@@ -302,7 +307,35 @@ class TokenStore(Protocol):
         """Another token of the same sign-in, good for as long. None when that one is not good."""
 
     def end(self, digest: bytes, at: datetime) -> bool: ...
-    def end_all(self, at: datetime) -> int: ...
+    def end_all(self, at: datetime) -> int:
+        """Every token and every session of the web pages."""
+
+
+class SessionStore(Protocol):
+    def add(
+        self, digest: bytes, *, user: UserFacts, created_at: datetime, expires_at: datetime
+    ) -> int:
+        """Keeps the sign-in generation of `user`."""
+
+    def seen(self, datasource_id: int, session_id: int, at: datetime) -> None: ...
+    def end(self, digest: bytes, at: datetime) -> bool: ...
+
+
+class PadStore(Protocol):
+    """Random bytes over a key's text, each to be taken once."""
+
+    def keep(
+        self,
+        datasource_id: int,
+        session_id: int,
+        key_id: int,
+        *,
+        pad: bytes,
+        at: datetime,
+        expires_at: datetime,
+    ) -> None: ...
+    def take(self, datasource_id: int, session_id: int, key_id: int, at: datetime) -> bytes | None:
+        """Gone with this call, also when it comes too late."""
 
 
 class SignInThrottle(Protocol):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, UserFacts
     from keyhalt.core.profiles import RoleTemplate
+    from keyhalt.core.secrets import Secret
     from keyhalt.usecases.people import UserDetails
 
 
@@ -87,6 +88,20 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySearch:
+    """Keys that are not deleted, newest first. `text`: in their name, description, hint or owner.
+
+    `key_id`, `owner_id`: only that one, only theirs. `skip` and `take`: which part of them.
+    """
+
+    text: str = ""
+    key_id: int | None = None
+    owner_id: int | None = None
+    skip: int = 0
+    take: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class FreezeRow:
     """Keys made before a time; of one datasource, of one generation, or of all."""
 
@@ -117,6 +132,16 @@ class NewUser:
     created_at: datetime
     active: bool = True
     service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """What a person typed. `partition`: the environment they mean, or empty."""
+
+    datasource: str
+    user_code: str
+    password: Secret
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from keyhalt.core.names import fold
 from keyhalt.core.passwords import normal
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.core.secrets import TOKEN_BYTES, Secret, digest_of, token_from
+from keyhalt.core.secrets import TOKEN_BYTES, digest_of, token_from
 from keyhalt.usecases.new_passwords import refuse_password
 
 if TYPE_CHECKING:
     from keyhalt.core.principals import UserFacts
+    from keyhalt.core.secrets import Secret
     from keyhalt.usecases.ports import (
         Barrier,
         Clock,
@@ -35,17 +36,7 @@ if TYPE_CHECKING:
         SignInThrottle,
         TokenStore,
     )
-    from keyhalt.usecases.rows import SignInFacts
-
-
-@dataclass(frozen=True, slots=True)
-class SignInRequest:
-    """What a person typed. `partition`: the environment they mean, or empty."""
-
-    datasource: str
-    user_code: str
-    password: Secret
-    partition: str = ""
+    from keyhalt.usecases.rows import SignInFacts, SignInRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +79,11 @@ class SignIn:
     def sign_in(self, request: SignInRequest, origin: Origin) -> SignedIn | Denied:
         if not self._here.legacy_login:
             return self._deny(request, Cause.LEGACY_SIGN_IN_OFF, origin)
+        found = self.admit(request, origin)
+        return found if isinstance(found, Denied) else self._issue(found.user, origin)
+
+    def admit(self, request: SignInRequest, origin: Origin) -> SignInFacts | Denied:
+        """Whose password this is, if it is good for more than choosing another one."""
         found = self._prove(request, origin)
         if isinstance(found, Denied):
             return found
@@ -98,7 +94,7 @@ class SignIn:
             cause = Cause.EXPIRED_PASSWORD
         if cause is not None:
             return self._deny(request, cause, origin, found, Reason.PASSWORD_CHANGE_REQUIRED)
-        return self._issue(found.user, origin)
+        return found
 
     def change_password(
         self, request: SignInRequest, new: Secret, origin: Origin

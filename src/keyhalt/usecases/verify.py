@@ -52,6 +52,7 @@ _COUNTED = frozenset(
         Reason.WRONG_ENVIRONMENT,
         Reason.INVALID_KEY,
         Reason.INVALID_TOKEN,
+        Reason.INVALID_SESSION,
     }
 )
 

@@ -31,6 +31,7 @@ from keyhalt.web.forward_auth.vouching import Voucher
 from keyhalt.web.front import Front
 from keyhalt.web.internal import by_listener, guarded
 from keyhalt.web.lane import Lane
+from keyhalt.web.pages.building import pages
 from keyhalt.web.resources import router_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
     from keyhalt.usecases.verify import Verify
+    from keyhalt.web.pages.building import PageVerbs
 
 
 class People(Protocol):
@@ -84,6 +86,7 @@ class WebParts:
     sign_in: SignIn
     exchange: ExchangeToken
     people: People
+    pages: PageVerbs
     profile: Profile
     trees: Trees
     apps: Sequence[App]
@@ -192,7 +195,7 @@ def _public(parts: WebParts, answers: Answers) -> ASGIApp:
             MIGRATION_PATH: _migration_page,
         },
         behind=Authenticate(routed, parts.verifier, legacy=parts.legacy),
-        other=_not_found(answers),
+        other=pages(parts.pages, lane, parts.verifier.refused, _not_found(answers)),
         realm=parts.verifier.realm,
         on_stop=stop,
     )

@@ -29,8 +29,11 @@ _JSON_TYPES = ("application/json", "text/json")
 async def read_body(scope: Scope, receive: Receive) -> bytes | Refused:
     """The whole body, at most 1 MiB. A declared length above that is refused unread."""
     refused = _fault_of_headers(scope["headers"])
-    if refused is not None:
-        return refused
+    return await receive_body(receive) if refused is None else refused
+
+
+async def receive_body(receive: Receive) -> bytes | Refused:
+    """Whatever the headers say of it, at most 1 MiB."""
     chunks: list[bytes] = []
     size = 0
     while True:

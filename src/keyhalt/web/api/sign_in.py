@@ -16,7 +16,7 @@ from keyhalt.client.operations import Reply
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
-from keyhalt.usecases.sign_in import SignInRequest
+from keyhalt.usecases.rows import SignInRequest
 from keyhalt.web.api.wire import RECEIPT
 from keyhalt.web.bodies import parse_body, read_body
 

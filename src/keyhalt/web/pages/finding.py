@@ -1,0 +1,93 @@
+"""The search over keys. A pasted key is found by its id; its secret part goes no further."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from keyhalt.core import keytext
+from keyhalt.core.keytext import ID_MAX, KeyClaim
+from keyhalt.usecases.rows import KeySearch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyhalt.core.decisions import Here
+    from keyhalt.core.principals import Principal
+
+PAGE = 100
+_TEXT_MAX = 100
+_NUMBER = re.compile(r"#([1-9][0-9]{0,9})")
+# Longer than a name somebody looks for, and without a space: a secret, whatever its kind.
+_LIKE_A_SECRET = re.compile(r"\S{40,}")
+
+NOTICES = {
+    "pasted": "That was the text of a key. It was found by its id; its secret was discarded.",
+    "elsewhere": "That is a key of another environment or datasource. It was discarded.",
+    "cut": "That looked like a key, but is none that was made here, or was cut or changed."
+    " It was discarded.",
+    "address": "A key stood in the address of this page, where histories and logs keep it."
+    " Delete that key, and create another one.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: `text`, or the one key `#12`; `mine`: only one's own."""
+
+    text: str
+    mine: bool
+    page: int
+    notice: str
+
+    def address(self, **changes: object) -> str:
+        values = {"q": self.text, "whose": "mine" if self.mine else "all", "page": self.page}
+        return "/keys?" + urlencode(values | changes)
+
+    def asked(self, principal: Principal) -> KeySearch:
+        number = _NUMBER.fullmatch(self.text)
+        return KeySearch(
+            text="" if number else self.text,
+            key_id=min(int(number[1]), ID_MAX) if number else None,
+            owner_id=principal.user_id if self.mine else None,
+            skip=self.first,
+            take=PAGE,
+        )
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * PAGE
+
+
+def search_of(query: Mapping[str, str]) -> Search:
+    page = query.get("page", "1")
+    return Search(
+        text=query.get("q", "").strip()[:_TEXT_MAX],
+        mine=query.get("whose") == "mine",
+        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        notice=query.get("found", ""),
+    )
+
+
+def is_secret(text: str) -> bool:
+    return _LIKE_A_SECRET.search(text.strip()) is not None
+
+
+def address_for(text: str, whose: str, here: Here, principal: Principal, found: str) -> str:
+    """The address of a search, with nothing in it that could be a secret."""
+    text = text.strip()
+    claim = keytext.parse(text.encode())
+    values = {"whose": "mine" if whose == "mine" else "all"}
+    if isinstance(claim, KeyClaim):
+        ours = claim.product == here.product and here.names(claim.environment)
+        if ours and claim.datasource == principal.datasource:
+            values |= {"q": f"#{claim.key_id}", "whose": "all", "found": found}
+        else:
+            values |= {"found": "elsewhere"}
+    elif is_secret(text):
+        values |= {"found": "cut"}
+    else:
+        values |= {"q": text[:_TEXT_MAX]}
+    return "/keys?" + urlencode(values)

@@ -1,0 +1,170 @@
+"""API Keys and Webhooks: the list, a key's own page, deleting one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keyhalt.core.decisions import Denied, permit
+from keyhalt.core.refusals import Refused
+from keyhalt.web.pages import finding
+from keyhalt.web.pages.asking import Moved, Row, Shown
+from keyhalt.web.pages.render import status_of
+from keyhalt.web.pages.words import receipt_words
+
+if TYPE_CHECKING:
+    from keyhalt.core.decisions import Here
+    from keyhalt.core.profiles import Needs
+    from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.revoke import DeleteKey
+    from keyhalt.usecases.rows import KeyRow
+    from keyhalt.web.pages.asking import Answer, Ask
+
+_NOTICES = {"saved": "Saved."}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPages:
+    issue: IssueKey
+    delete_key: DeleteKey
+    look_up: LookUp
+    needs: Needs
+    here: Here
+
+    def rows(self) -> list[Row]:
+        one = "/keys/{key}"
+        return [
+            Row("GET", "/", self.home),
+            Row("GET", "/keys", self.list),
+            Row("POST", "/keys/search", self.search),
+            Row("GET", one, self.show),
+            Row("POST", one, self.edit),
+            Row("GET", f"{one}/delete", self.ask_delete),
+            Row("POST", f"{one}/delete", self.delete),
+            Row("GET", "/webhooks", self.webhooks),
+        ]
+
+    def home(self, _ask: Ask) -> Answer:
+        return Moved("/keys")
+
+    def list(self, ask: Ask) -> Answer:
+        no = permit(ask.principal, self.needs.view_keys)
+        if no is not None:
+            return no
+        if finding.is_secret(ask.query.get("q", "")):
+            return Moved(self._address(ask, ask.query, "address"))
+        search = finding.search_of(ask.query)
+        rows, found = self.look_up.key_page(
+            ask.principal.datasource_id, search.asked(ask.principal)
+        )
+        values = {
+            "search": search,
+            "rows": rows,
+            "found": found,
+            "narrowed": bool(search.text or search.mine or search.page > 1),
+            "more": search.first + len(rows) < found,
+            "notice": finding.NOTICES.get(search.notice, ""),
+            "may": self._may(ask),
+            "need": self.needs.manage_keys,
+        }
+        return Shown("keys.html", values)
+
+    def search(self, ask: Ask) -> Answer:
+        """A form's body and never an address: what is pasted may be a key."""
+        no = permit(ask.principal, self.needs.view_keys)
+        return Moved(self._address(ask, ask.form, "pasted")) if no is None else no
+
+    def show(self, ask: Ask) -> Answer:
+        row = self._row(ask)
+        if isinstance(row, Denied):
+            return row
+        notice = _NOTICES.get(ask.query.get("said", ""), "")
+        return self._shown(ask, row, row.name, row.description, notice=notice)
+
+    def edit(self, ask: Ask) -> Answer:
+        name, description = ask.form.get("name", ""), _lines(ask.form.get("description", ""))
+        edited = self.issue.edit(
+            ask.principal,
+            datasource_id=ask.principal.datasource_id,
+            key_id=ask.ids["key"],
+            name=name,
+            description=description,
+            origin=ask.origin,
+        )
+        if isinstance(edited, Refused):
+            row = self._row(ask)
+            if isinstance(row, Denied):
+                return row
+            return self._shown(ask, row, name, description, refused=edited)
+        return edited if isinstance(edited, Denied) else Moved(f"/keys/{edited.id}?said=saved")
+
+    def ask_delete(self, ask: Ask) -> Answer:
+        no = permit(ask.principal, self.needs.manage_keys)
+        row = no or self._row(ask)
+        if isinstance(row, Denied):
+            return row
+        return Shown("delete.html", {"row": row, "typed": "", "error": ""})
+
+    def delete(self, ask: Ask) -> Answer:
+        """Loading the answer again deletes again, which changes nothing and says the same."""
+        no = permit(ask.principal, self.needs.manage_keys)
+        if no is not None:
+            return no
+        row = self.look_up.any_key(ask.principal.datasource_id, ask.ids["key"])
+        typed = ask.form.get("name", "").strip()
+        if row is not None and row.deleted_at is None and typed != row.name.strip():
+            error = f"That is not the name of this key. Type: {row.name}"
+            return Shown("delete.html", {"row": row, "typed": typed, "error": error}, 400)
+        receipt = self.delete_key(
+            ask.principal,
+            datasource_id=ask.principal.datasource_id,
+            key_id=ask.ids["key"],
+            origin=ask.origin,
+        )
+        if isinstance(receipt, Denied):
+            return receipt
+        assert row is not None  # noqa: S101 - it was deleted just now
+        return Shown("deleted.html", {"row": row, "words": receipt_words(receipt)})
+
+    def webhooks(self, ask: Ask) -> Answer:
+        return permit(ask.principal, self.needs.view_keys) or Shown("webhooks.html")
+
+    def _row(self, ask: Ask) -> KeyRow | Denied:
+        no = permit(ask.principal, self.needs.view_keys)
+        return no or self.look_up.key(ask.principal.datasource_id, ask.ids["key"])
+
+    def _may(self, ask: Ask) -> bool:
+        return permit(ask.principal, self.needs.manage_keys) is None
+
+    def _address(self, ask: Ask, said: dict[str, str] | object, found: str) -> str:
+        values = said if isinstance(said, dict) else {}
+        return finding.address_for(
+            values.get("q", ""), values.get("whose", ""), self.here, ask.principal, found
+        )
+
+    def _shown(
+        self,
+        ask: Ask,
+        row: KeyRow,
+        name: str,
+        description: str,
+        *,
+        notice: str = "",
+        refused: Refused | None = None,
+    ) -> Shown:
+        values = {
+            "row": row,
+            "name": name,
+            "description": description,
+            "notice": notice,
+            "error": refused.detail if refused else "",
+            "may": self._may(ask),
+            "need": self.needs.manage_keys,
+        }
+        return Shown("key.html", values, 200 if refused is None else status_of(refused))
+
+
+def _lines(text: str) -> str:
+    """Browsers end the lines of a form with CR LF (HTML, 4.10.21)."""
+    return text.replace("\r\n", "\n")

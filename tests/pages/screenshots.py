@@ -1,0 +1,123 @@
+"""Pictures of every page, light, dark and as on a phone: `make screenshots`.
+
+The pages of a sample environment, as its application answers them, taken with Chromium (Debian's
+package `chromium`). Not a test: somebody looks at them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from tests.pages.browsing import create, send, sign_in
+from tests.world import World, make_world
+
+SIZES = {"light": (1280, 900), "dark": (1280, 900), "phone": (390, 844)}
+
+
+def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
+    """Name and HTML of each page, on the way of somebody who uses them all."""
+    world.user("jsmith", "*", full_name="Jane Smith")
+    yield "sign-in", http.get("/sign-in").text
+    form = {"datasource": "acme", "user_code": "jsmith", "password": "wrong"}
+    yield "sign-in-refused", send(http, "/sign-in", **form).text
+    yield "password", http.get("/sign-in/password").text
+    sign_in(http, "jsmith")
+    yield "keys-empty", http.get("/keys").text
+    yield "new", http.get("/keys/new").text
+    yield "new-refused", create(http, "").text
+    made = create(http, "Billing export", "Nightly, on host b7. Ask Jane.").headers["location"]
+    yield "value", http.get(made).text
+    yield "value-gone", http.get(made).text
+    gone = world.user("gone", "*", full_name="Former Colleague")
+    for number in range(8):
+        world.key(gone, f"meter reader {number}")
+    world.deactivate("gone")
+    one = made.removesuffix("/value")
+    yield "keys", http.get("/keys").text
+    yield "keys-none-fits", http.get("/keys?q=zzz").text
+    yield "key", http.get(one).text
+    yield "delete", http.get(f"{one}/delete").text
+    yield "deleted", send(http, f"{one}/delete", name="Billing export").text
+    yield "not-found", http.get("/keys/999").text
+    yield "webhooks", http.get("/webhooks").text
+    world.grant("jsmith", "settings.view")
+    yield "keys-only-looking", http.get("/keys").text
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    handler = partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        """Nothing."""
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or sys.exit("this needs Debian's package chromium")
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "site"
+        (folder / "assets").mkdir(parents=True)
+        world = make_world(Path(temporary) / "data")
+        with world.client() as http:
+            for name in ("pages.css", "pages.js"):
+                (folder / "assets" / name).write_bytes(http.get(f"/assets/{name}").content)
+            names = []
+            for name, page in pages_of(world, http):
+                (folder / f"{name}.html").write_text(page)
+                # A window has a least width; a frame is as narrow as a phone.
+                frame = f'<body style="margin:0"><iframe src="{name}.html" style="border:0"'
+                frame += ' width="390" height="844"></iframe>'
+                (folder / f"{name}.phone.html").write_text(frame)
+                names.append(name)
+        world.close()
+        with served(folder) as address:
+            for name in names:
+                for look, (width, height) in SIZES.items():
+                    page = f"{name}.phone.html" if look == "phone" else f"{name}.html"
+                    _take(chromium, f"{address}/{page}", target / f"{name}-{look}.png", look)
+                    print(target / f"{name}-{look}.png", f"{width}x{height}")  # noqa: T201
+
+
+def _take(chromium: str, address: str, target: Path, look: str) -> None:
+    width, height = SIZES[look]
+    scheme = "0" if look == "dark" else "1"
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                chromium,
+                "--headless",
+                "--no-sandbox",
+                "--hide-scrollbars",
+                f"--user-data-dir={profile}",
+                f"--window-size={width},{height}",
+                f"--blink-settings=preferredColorScheme={scheme}",
+                f"--screenshot={target}",
+                address,
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+if __name__ == "__main__":
+    main()
