@@ -295,5 +295,7 @@ RECORD = {
     "numbers of two guards are compared": 54,
     "a holder that has acknowledged meanwhile is fenced": 105,
     "a fenced holder is told that it lives": 4,
+    "a new incarnation keeps the lease of the old one": 6313,
+    "of many that ask at once, all take what one read": 2258,
 }
 """Where the short form begins to look: the seeds at which the slow ones were found last."""

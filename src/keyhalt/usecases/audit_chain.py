@@ -5,20 +5,42 @@ from __future__ import annotations
 import itertools
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from keyhalt.core.chain import Anchor, Finding, Flaw, Unproved, Walk, compared, read_anchor
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from keyhalt.core.secrets import MacKeys
-    from keyhalt.usecases.ports import AnchorStore, ChainReader, Clock
+    from keyhalt.usecases.ports import Clock
 
 FINDINGS_MAX = 1000
 _ANCHORS_AT_ONCE = 500
 _log = logging.getLogger("keyhalt")
+
+
+class ChainReader(Protocol):
+    """The chain of changes as it is stored. Any call may raise StoreUnavailableError."""
+
+    def head(self) -> tuple[int, bytes] | None:
+        """Id and hash of the last row."""
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """Oldest first: the values of core/chain.py's COLUMNS, then the two hashes."""
+
+    def hashes(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+        """Of those of `ids` that are there."""
+
+
+class AnchorStore(Protocol):
+    """Where anchors are kept, outside the database. Any call may raise OSError."""
+
+    def append(self, line: str, *, unless: str) -> None:
+        """One more line, unless the last one begins with `unless`."""
+
+    def lines(self) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,37 @@ cookie jar, a backup or a disk. Asking takes the pad away: there is no second ti
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.core.secrets import masked, unmasked
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keyhalt.core.principals import Principal
     from keyhalt.core.secrets import Secret
-    from keyhalt.usecases.ports import Clock, PadStore, Randomness
+    from keyhalt.usecases.ports import Clock, Randomness
 
 WAITS = timedelta(minutes=2)
 _PAD_BYTES = 1024
 """As long as the longest key (core/keytext.py)."""
+
+
+class PadStore(Protocol):
+    """Random bytes over a key's text, each to be taken once."""
+
+    def keep(
+        self,
+        datasource_id: int,
+        session_id: int,
+        key_id: int,
+        *,
+        pad: bytes,
+        at: datetime,
+        expires_at: datetime,
+    ) -> None: ...
+    def take(self, datasource_id: int, session_id: int, key_id: int, at: datetime) -> bytes | None:
+        """Gone with this call, also when it comes too late."""
 
 
 class HandOver:

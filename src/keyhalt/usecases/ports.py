@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -321,23 +321,6 @@ class SessionStore(Protocol):
     def end(self, digest: bytes, at: datetime) -> bool: ...
 
 
-class PadStore(Protocol):
-    """Random bytes over a key's text, each to be taken once."""
-
-    def keep(
-        self,
-        datasource_id: int,
-        session_id: int,
-        key_id: int,
-        *,
-        pad: bytes,
-        at: datetime,
-        expires_at: datetime,
-    ) -> None: ...
-    def take(self, datasource_id: int, session_id: int, key_id: int, at: datetime) -> bytes | None:
-        """Gone with this call, also when it comes too late."""
-
-
 class SignInThrottle(Protocol):
     """Shared by every process, so that more workers do not mean more tries."""
 
@@ -379,28 +362,6 @@ class Passwords(Protocol):
 class AuditReader(Protocol):
     def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]: ...
     def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
-
-
-class ChainReader(Protocol):
-    """The chain of changes as it is stored. Any call may raise StoreUnavailableError."""
-
-    def head(self) -> tuple[int, bytes] | None:
-        """Id and hash of the last row."""
-
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """Oldest first: the values of core/chain.py's COLUMNS, then the two hashes."""
-
-    def hashes(self, ids: Sequence[int]) -> Mapping[int, bytes]:
-        """Of those of `ids` that are there."""
-
-
-class AnchorStore(Protocol):
-    """Where anchors are kept, outside the database. Any call may raise OSError."""
-
-    def append(self, line: str, *, unless: str) -> None:
-        """One more line, unless the last one begins with `unless`."""
-
-    def lines(self) -> Iterator[str]: ...
 
 
 class Recorder(Protocol):
