@@ -5,7 +5,7 @@
 
 Clients in other processes ask random servers about random keys, as fast as they can. A word per
 key is set after its delete has answered 204, and read before each request: a request that read
-the word and got 200 is a broken promise, whatever the clocks say. Meanwhile servers are stopped,
+the word and was let in is a broken promise, whatever the clocks say. Meanwhile servers are stopped,
 killed and cut off, the database is restarted, and writers are killed while they wait.
 """
 
@@ -32,8 +32,8 @@ from tests.world import OPERATOR, ORIGIN, make_world
 from keyhalt.proving.runs import Unwaited
 from keyhalt.storage.postgres import Database
 from keyhalt.usecases.revoke import DeleteKey
-from proofs.clients import KEYS, PATH, PROCESSES, Board, ask_until_stopped
-from proofs.servers import LEASE_SECONDS, Running, Wires, ask
+from proofs.clients import KEYS, PROCESSES, Board, ask_until_stopped
+from proofs.servers import LEASE_SECONDS, PATH, Running, Wires, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

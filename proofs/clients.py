@@ -8,6 +8,8 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+from proofs.servers import ACCEPTED, PATH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -16,8 +18,6 @@ PROCESSES = 2
 THREADS = 4
 KEYS = 8
 """How many keys are asked about at a time."""
-PATH = "/api/v3/me"
-OK = 200
 _SPACE = 160
 _NUMBER = 8
 _COUNTS = 3
@@ -108,7 +108,7 @@ def _ask(client: int, board: Board, ports: Sequence[int]) -> None:
         if key and board.key(which) == key:
             status = _status(open_to, port, key)
             if status:
-                board.count(client, later=later, allowed=status == OK)
+                board.count(client, later=later, allowed=status == ACCEPTED)
     for connection in open_to.values():
         connection.close()
 

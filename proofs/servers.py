@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 KEYHALT = Path(sys.executable).parent / "keyhalt"
 LEASE_SECONDS = 1
 START_SECONDS = 60.0
+PATH = "/api/v3/nothing"
+ACCEPTED = 404
+"""No such operation: who is told so was let in, and nothing but the key was asked about."""
 
 
 class Wire:
@@ -83,8 +86,11 @@ class Wires:
 class Running:
     """One `keyhalt serve`, which may be stopped, killed and started again."""
 
-    def __init__(self, wire: Wire, database: str, data: Path, profile: str) -> None:
+    def __init__(
+        self, wire: Wire, database: str, data: Path, profile: str, lease: float = LEASE_SECONDS
+    ) -> None:
         self.wire = wire
+        self._lease = lease
         self._database = database
         self._data = data
         self._profile = profile
@@ -99,7 +105,7 @@ class Running:
             "apps": "",
             "profile": self._profile,
             "insecure_http": "true",
-            "lease_seconds": str(LEASE_SECONDS),
+            "lease_seconds": str(self._lease),
             "drain_seconds": "0",
         }
         said = {f"KEYHALT_{name.upper()}": value for name, value in settings.items()}

@@ -22,6 +22,8 @@ POLL_SECONDS = 0.25
 JITTER = 0.2
 AGAIN_FIRST_SECONDS = 0.05
 AGAIN_LAST_SECONDS = 1.0
+AGAIN_LAST_LEASES = 0.1
+"""Of a lease: a short one must not run out because its keeper sleeps when the database is back."""
 
 
 class Keeper:
@@ -35,10 +37,13 @@ class Keeper:
         keep_lease: KeepLease,
         engine: Engine,
         uniform: Callable[[float, float], float],
+        *,
+        lease_seconds: float,
     ) -> None:
         self._keep_lease = keep_lease
         self._engine = engine
         self._uniform = uniform
+        self._again_last = min(AGAIN_LAST_SECONDS, AGAIN_LAST_LEASES * lease_seconds)
         self._stopping = False
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="keyhalt-lease", daemon=True)
@@ -71,7 +76,7 @@ class Keeper:
                 pause = AGAIN_FIRST_SECONDS
             except (StoreUnavailableError, DBAPIError):
                 self._sleep(pause * self._uniform(0.5, 1.0))
-                pause = min(pause * 2, AGAIN_LAST_SECONDS)
+                pause = min(pause * 2, self._again_last)
 
     def _listen(self, seconds: float) -> None:
         with self._engine.connect() as connection:

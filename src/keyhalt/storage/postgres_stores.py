@@ -97,7 +97,9 @@ class PostgresStores:
             process=self._process,
             lease_seconds=self._lease_seconds,
         )
-        keeper = Keeper(keep_lease, direct, self._machine.uniform)
+        keeper = Keeper(
+            keep_lease, direct, self._machine.uniform, lease_seconds=self._lease_seconds
+        )
         return PostgresVerifying(PostgresReader(self._database, page, watch), page, keeper)
 
     def bury(self, process: str) -> None:
