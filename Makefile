@@ -69,6 +69,7 @@ fix: $(VENV)/.dev ## format, and mend what lint can
 
 bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio grows
 	@$(BIN)/python -m bench.verify $(ARGS)
+	@$(BIN)/python -m bench.counting
 	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from keyhalt.core.decisions import Allowed, Denied, Reason
@@ -66,6 +67,7 @@ class Process:
             catalogue=Catalogue(()),
             here=HERE,
             recorder=no_use,
+            use=SimpleNamespace(allowed=None),
             clock=_Monotonic(clock),
             find_in_url=lambda _: None,
         )

@@ -21,6 +21,7 @@ from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
+from keyhalt.storage.uses import SqlUses
 from keyhalt.system.clock import SystemClock
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
@@ -34,6 +35,7 @@ from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.hand_over import HandOver
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
+from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
 from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.recorder import BatchRecorder
     from keyhalt.storage.stores import Stores, Verifying
+    from keyhalt.storage.use_recorder import UseRecorder
     from keyhalt.usecases.audit_chain import AuditChain
     from keyhalt.usecases.rows import EnvironmentRow
 
@@ -117,6 +120,10 @@ class Engine:
         return self.recording.recorder
 
     @property
+    def use_recorder(self) -> UseRecorder:
+        return self.recording.use_recorder
+
+    @property
     def audit_chain(self) -> AuditChain:
         return self.recording.audit_chain
 
@@ -147,6 +154,7 @@ class Engine:
             here=self.here,
             catalogue=self.profile.catalogue,
             recorder=self.recorder,
+            use=self.use_recorder,
             clock=self.clock,
             find_in_url=key_in_query,
         )
@@ -292,6 +300,10 @@ class Engine:
             key_fields=KEY_FIELDS,
             clock=self.clock,
         )
+
+    @cached_property
+    def look_up_use(self) -> LookUpUse:
+        return LookUpUse(uses=SqlUses(self.stores.use), clock=self.clock)
 
     @cached_property
     def look_up_users(self) -> LookUpUsers:

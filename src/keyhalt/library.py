@@ -46,6 +46,7 @@ class EmbeddedVerifier:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._verify = engine.verify
+        self.used = self._verify.used
         self.realm: str = self._verify.realm
 
     def need(self, name: str) -> Need:

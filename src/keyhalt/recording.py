@@ -1,12 +1,14 @@
-"""What an engine writes beside its verbs, put together: denials, and anchors of the changes."""
+"""What an engine writes beside its verbs, put together: denials, use, anchors of the changes."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from keyhalt.client.credentials import shown_path
 from keyhalt.storage.chain import SqlChain
 from keyhalt.storage.recorder import BatchRecorder
+from keyhalt.storage.use_recorder import UseRecorder
 from keyhalt.system.anchor_file import AnchorFile
 from keyhalt.system.ticker import Ticker
 from keyhalt.usecases.audit_chain import AuditChain
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import Clock
 
 ANCHOR_SECONDS = 10.0
+USE_SECONDS = 20.0
 
 
 class Recording:
@@ -38,6 +41,7 @@ class Recording:
     ) -> None:
         self._stores = stores
         self._rights = rights
+        self._clock = clock
         self._anchored = 0
         self._closing: list[Callable[[], None]] = []
         self.audit_chain = AuditChain(
@@ -52,6 +56,13 @@ class Recording:
     def recorder(self) -> BatchRecorder:
         recorder = BatchRecorder(self._stores.use)
         self._closing.append(recorder.close)
+        return recorder
+
+    @cached_property
+    def use_recorder(self) -> UseRecorder:
+        recorder = UseRecorder(self._stores.use, self._clock, shown_path)
+        ticker = Ticker("keyhalt-use", USE_SECONDS, recorder.turn)
+        self._closing += [recorder.flush, ticker.close]
         return recorder
 
     def serve(self) -> None:

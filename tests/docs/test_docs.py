@@ -137,6 +137,11 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shape(login) == shape(shown["LoginAnswer"])
         tree = f"/api/keyhalt/v1/keys/{created['apiKeyId']}/tree"
         assert shape(http.get(tree, headers=headers).json()) == [shape(shown["KeyOfTree"])]
+        world.engine.use_recorder.flush()
+        use = http.get("/api/keyhalt/v1/keys/1/use", headers=headers).json()
+        assert set(use) == set(shown["KeyUse"])
+        assert shape(use["lastUsed"]) == shape(shown["KeyUse"]["lastUsed"])
+        assert shape(use["days"]) == shape(shown["KeyUse"]["days"])
         ended = http.post(
             "/api/keyhalt/v1/users/1/end-keys",
             json=shown["EndKeys"],
@@ -250,7 +255,17 @@ def test_every_dialect_is_in_the_guide() -> None:
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
-    from keyhalt.web.api import exchange, groups, key_trees, keys, me, passwords, roles, users
+    from keyhalt.web.api import (
+        exchange,
+        groups,
+        key_trees,
+        key_uses,
+        keys,
+        me,
+        passwords,
+        roles,
+        users,
+    )  # fmt: skip
 
     assert WebParts.__dataclass_fields__
     profile = world.engine.profile
@@ -258,6 +273,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
         *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
+        *key_uses.operations(key_uses.KeyUseHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),
         *passwords.operations(passwords.PasswordHandlers(nothing), needs),  # type: ignore[arg-type]
         *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from keyhalt.library import EmbeddedVerifier
+from keyhalt.usecases.uses import KeyUse
 from tests.integrations.apps import APPS, Ask
-from tests.world import OPERATOR, ORIGIN, World
+from tests.world import OPERATOR, ORIGIN, World, until
 
 
 @pytest.fixture(params=sorted(APPS))
@@ -57,6 +58,25 @@ def test_a_missing_permission_is_403_and_named(world: World, ask: Ask) -> None:
     world.others[0].recorder.flush()
     (denial,) = world.denials()
     assert (denial.actor.name, denial.reason) == ("jsmith", "permission_denied")
+
+
+def test_what_keys_do_is_counted(world: World, ask: Ask) -> None:
+    """A view that ran by its permission; one that did not, as denied and not as allowed."""
+    key_id, key = key_header(world, "orders.view")
+    agent = ("User-Agent", "night-job/1.2")
+    for path in ("/orders", "/orders/new", "/orders"):
+        ask(path, key, agent)
+
+    def seen() -> KeyUse:
+        world.others[0].use_recorder.flush()
+        return world.engine.look_up_use.of(world.datasource_id, [key_id])[key_id]
+
+    until(lambda: seen().last_24_hours == (2, 1))
+    use = seen()
+    assert use.last is not None
+    assert (use.last.agent, use.last.operation[-6:]) == ("night-job", "orders")
+    assert use.permissions == world.engine.profile.catalogue.need("orders", "view").bits
+    assert use.denied == {"permission_denied": 1}
 
 
 def test_two_keys_are_refused(world: World, ask: Ask) -> None:

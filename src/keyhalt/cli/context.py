@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_use import LookUpUse
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
@@ -66,6 +67,8 @@ class Verbs(Protocol):
     def freeze_keys(self) -> FreezeKeys: ...
     @property
     def look_up(self) -> LookUp: ...
+    @property
+    def look_up_use(self) -> LookUpUse: ...
     @property
     def look_up_users(self) -> LookUpUsers: ...
     @property

@@ -28,12 +28,14 @@ from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
+from keyhalt.usecases.look_up_use import LATE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyhalt.usecases.issue import Issued
     from keyhalt.usecases.rows import DatasourceRow, KeyRow
+    from keyhalt.usecases.uses import KeyUse, LastUse
 
 COLUMNS = ("id", "name", "hint", "owner", "state", "made_with", "created_at")
 # More than any key; a file of the wrong kind is not read to its end.
@@ -125,9 +127,11 @@ def list_keys(
     """List the keys of a datasource."""
     with opened(data, datasource) as (verbs, place):
         rows = verbs.look_up.keys(place.id, filter_text=filter_text, with_deleted=with_deleted)
+        last = verbs.look_up_use.last(place.id)
     if isinstance(rows, Refused):
         raise Failure(rows.detail, EXIT_USAGE)
-    show([row_of(row, place) for row in rows], output, columns=COLUMNS)
+    used = [{**row_of(row, place), "last_used_at": _at(last.get(row.id))} for row in rows]
+    show(used, output, columns=(*COLUMNS, "last_used_at"))
 
 
 @key.command("show")
@@ -135,12 +139,15 @@ def list_keys(
 @output_option
 @datasource_option
 def show_key(key_id: int, output: str, data: Path | None, datasource: str | None) -> None:
-    """Show one key. Never its value."""
+    """Show one key and what it did. Never its value."""
     with opened(data, datasource) as (verbs, place):
         row = verbs.look_up.any_key(place.id, key_id)
+        use = verbs.look_up_use.of(place.id, [key_id])[key_id]
+        names = list(verbs.profile.catalogue.names(use.permissions))
     if row is None:
         raise Failure(f"there is no key {key_id} in {place.name}", EXIT_NOT_FOUND)
-    show_one(row_of(row, place), output)
+    show_one({**row_of(row, place), **_use(use), "used_permissions": names}, output)
+    say(f"Of use, the last {LATE_SECONDS} seconds may be missing.")
 
 
 @key.command("tree")
@@ -224,6 +231,26 @@ def row_of(row: KeyRow, place: DatasourceRow) -> dict[str, object]:
         "imported": row.imported,
         "created_at": time_text(row.created_at),
         "deleted_at": time_text(row.deleted_at),
+    }
+
+
+def _at(last: LastUse | None) -> str | None:
+    return None if last is None else time_text(last.at)
+
+
+def _use(use: KeyUse) -> dict[str, object]:
+    """As columns: the last use, and counts of the last 24 hours and 30 days."""
+    last = use.last
+    allowed, denied = use.last_24_hours
+    return {
+        "last_used_at": _at(last),
+        "last_network": last.network if last else "",
+        "last_agent": last.agent if last else "",
+        "last_operation": last.operation if last else "",
+        "allowed_24_hours": allowed,
+        "denied_24_hours": denied,
+        "allowed_30_days": sum(day.allowed for day in use.days),
+        "denied_30_days": dict(use.denied),
     }
 
 

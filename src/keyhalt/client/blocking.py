@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keyhalt.core.decisions import Allowed, Cause, Decision, Denied, Presented, Reason
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keyhalt.client.middleware import Verifier
     from keyhalt.core.audit import Origin
     from keyhalt.core.permissions import Need
+    from keyhalt.core.principals import Principal
 
 WAIT_SECONDS = 10.0
 _UNAVAILABLE = Denied(Reason.UNAVAILABLE, Cause.STORE_UNAVAILABLE, retry_after_seconds=1)
@@ -57,6 +58,11 @@ class BlockingVerifier:
         running = self._here()
         told = asyncio.run_coroutine_threadsafe(running.refused(denied, origin), running.loop)
         return told.result(WAIT_SECONDS)
+
+    def used(self, principal: Principal, *how: Any) -> None:  # noqa: ANN401
+        """As a Verifier's. Waits for nothing."""
+        running = self._here()
+        running.loop.call_soon_threadsafe(running.verifier.used, principal, *how)
 
     def close(self) -> None:
         """Stop the thread, and close the verifier if it can be closed."""

@@ -6,7 +6,7 @@ principal with `principal_in(scope)`; nothing reaches the app without one, unles
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any, Protocol, cast
 
 from keyhalt.client.credentials import origin_of, read, request_id_of
@@ -14,7 +14,7 @@ from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Decision, Denied, Presented, permit
-from keyhalt.core.permissions import Need
+from keyhalt.core.permissions import NOTHING, Need, PermissionSet
 from keyhalt.core.principals import CredentialKind, Principal
 
 Scope = MutableMapping[str, Any]
@@ -25,9 +25,26 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PRINCIPAL = "keyhalt.principal"
 VERIFIER = "keyhalt.verifier"
+USED = "keyhalt.used"
+"""The permissions that let a request through, so far; None: it was denied after all."""
 
 
-class Verifier(Protocol):
+class Counter(Protocol):
+    """What counts the use of keys."""
+
+    def used(
+        self,
+        principal: Principal,
+        bits: PermissionSet,
+        method: str,
+        path: str,
+        client: Sequence[object] | None,
+        headers: Sequence[Header],
+    ) -> None:
+        """Count a request that was let through, by which permissions; returns at once."""
+
+
+class Verifier(Counter, Protocol):
     """What decides. The engine in this process is one; so is a remote one."""
 
     @property
@@ -75,9 +92,12 @@ def permitted(scope: Scope, name: str) -> Principal:
     Raises NotPermittedError, NotProtectedError, and CatalogueError for an unknown name.
     """
     principal = principal_in(scope)
-    denied = permit(principal, scope[VERIFIER].need(name))
+    need = scope[VERIFIER].need(name)
+    denied = permit(principal, need)
     if denied is not None:
+        scope[USED] = None
         raise NotPermittedError(denied)
+    scope[USED] = (scope.get(USED) or NOTHING) | need.bits
     return principal
 
 
@@ -120,6 +140,8 @@ class Authenticate:
             await self._app(scope, receive, with_headers(send, self._legacy) if by_token else send)
         except NotPermittedError as no:
             await self.deny(no.denied, scope, receive, send)
+        finally:
+            count(self._verifier, principal, scope)
 
     async def deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
         """Record a denial and answer it. Nothing was answered yet."""
@@ -133,6 +155,14 @@ class Authenticate:
             await send({"type": "websocket.close", "code": 1008})
             return
         await send_problem(send, answer, realm=self._verifier.realm, origin=origin, more=legacy)
+
+
+def count(verifier: Counter, principal: Principal, scope: Scope) -> None:
+    """Tell the verifier of a request that is over, unless it was denied."""
+    bits = scope.get(USED, NOTHING)
+    if bits is not None:
+        method, headers = scope.get("method", "CONNECT"), scope["headers"]
+        verifier.used(principal, bits, method, scope["path"], scope.get("client"), headers)
 
 
 async def send_problem(

@@ -110,6 +110,9 @@ class RemoteVerifier:
         del origin
         return denied
 
+    def used(self, principal: Principal, *how: object) -> None:
+        """The server has counted it."""
+
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
         while self._idle:

@@ -8,7 +8,7 @@ from typing import Any
 
 from keyhalt.client.blocking import BlockingVerifier
 from keyhalt.client.credentials import origin_of, read, request_id_of
-from keyhalt.client.middleware import PRINCIPAL, VERIFIER
+from keyhalt.client.middleware import PRINCIPAL, VERIFIER, count
 from keyhalt.client.problems import Problem, problem_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Denied
@@ -19,6 +19,7 @@ _HEADERS = {
     "HTTP_ECI_APIKEY": b"eci-apikey",
     "HTTP_AUTHORIZATION": b"authorization",
     "HTTP_X_REQUEST_ID": b"x-request-id",
+    "HTTP_USER_AGENT": b"user-agent",
 }
 
 
@@ -50,6 +51,12 @@ class WaitingGate:
         scope[PRINCIPAL] = decision.principal
         scope[VERIFIER] = self._verifier
         return Entered(scope, origin)
+
+    def leave(self, entered: Entered) -> None:
+        """Count a request that is over."""
+        principal = entered.scope.get(PRINCIPAL)
+        if principal is not None:
+            count(self._verifier, principal, entered.scope)
 
     def deny(self, denied: Denied, origin: Origin) -> Problem:
         """Record a denial; returns its answer."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import KeyClaim, Malformed
-from keyhalt.core.permissions import Need
+from keyhalt.core.permissions import NOTHING, Need, PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, Principal, principal_of
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
@@ -364,3 +364,12 @@ def permit(principal: Principal, need: Need | None, instead: Need | None = None)
         credential=principal.credential,
         by_bearer=principal.credential.kind is CredentialKind.TOKEN,
     )
+
+
+def taken(principal: Principal, need: Need | None, instead: Need | None = None) -> PermissionSet:
+    """Which permission it was that `permit` let the principal through by."""
+    if need is None:
+        return NOTHING
+    if instead is None or principal.permissions & need.bits == need.bits:
+        return need.bits
+    return instead.bits

@@ -38,7 +38,8 @@ class Page:
 
 def page_from(query: Mapping[str, str]) -> Page | Refused:
     """The page that a query asks for. Never raises; what the query does not say has its default."""
-    number, size = _whole(query.get(NUMBER, "1")), _whole(query.get(SIZE, str(SIZE_DEFAULT)))
+    number = whole_number(query.get(NUMBER, "1"))
+    size = whole_number(query.get(SIZE, str(SIZE_DEFAULT)))
     if number is None:
         return _refused(NUMBER)
     if size is None:
@@ -57,7 +58,7 @@ def headers(page: Page, total: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _whole(text: str) -> int | None:
+def whole_number(text: str) -> int | None:
     """A whole number from 1, or None. Anything above 63 bits is as good as the largest."""
     # isdigit() alone takes other scripts' digits, and int() raises above some thousand of them.
     if not (text.isascii() and text.isdigit()):

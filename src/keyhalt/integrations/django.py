@@ -48,7 +48,10 @@ class KeyhaltMiddleware:
         if entered.problem is not None:
             return _response(entered.problem)
         setattr(request, _HERE, entered)
-        return self._get_response(request)
+        try:
+            return self._get_response(request)
+        finally:
+            self._gate.leave(entered)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A missing permission, whoever asked for it."""

@@ -38,6 +38,7 @@ class Keyhalt:
     def init_app(self, app: Flask) -> None:
         app.extensions["keyhalt"] = self
         app.before_request(self._enter)
+        app.teardown_request(self._leave)
         app.register_error_handler(NotPermittedError, self._not_permitted)
 
     @property
@@ -64,6 +65,11 @@ class Keyhalt:
     def _enter(self) -> Response | None:
         g.keyhalt = entered = self._gate.enter(request.environ, over_https=request.is_secure)
         return _response(entered.problem)
+
+    def _leave(self, _error: BaseException | None) -> None:
+        entered = g.pop("keyhalt", None)
+        if entered is not None:
+            self._gate.leave(entered)
 
     def _not_permitted(self, no: NotPermittedError) -> Response:
         answer = _response(self._gate.deny(no.denied, g.keyhalt.origin))

@@ -117,6 +117,9 @@ class StubVerifier:
         self.denied.append(denied)
         return denied
 
+    def used(self, principal: Principal, *how: object) -> None:
+        """Nothing is counted here."""
+
 
 @pytest.fixture
 def keyhalt_verifier() -> StubVerifier:

@@ -144,6 +144,7 @@ def _blind(engine: Engine) -> Verify:
         here=engine.here,
         catalogue=engine.profile.catalogue,
         recorder=engine.recorder,
+        use=engine.use_recorder,
         clock=engine.clock,
         find_in_url=key_in_query,
     )

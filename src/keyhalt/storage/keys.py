@@ -8,6 +8,7 @@ from sqlalchemy import String, and_, bindparam, cast, func, insert, or_, select,
 
 from keyhalt.core.filters import Condition, Field, FieldType
 from keyhalt.core.principals import CredentialKind
+from keyhalt.storage.columns import Utc
 from keyhalt.storage.rows import (
     KEY_COLUMNS,
     KEY_ROW,
@@ -17,7 +18,7 @@ from keyhalt.storage.rows import (
     key_row,
     owner,
 )
-from keyhalt.storage.schema import Utc, api_key
+from keyhalt.storage.schema import api_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,16 +6,13 @@ lives in the others. A table with `datasource_id` is read and changed with it, a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Dialect,
+    Date,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -26,13 +23,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import postgresql
 
-if TYPE_CHECKING:
-    from sqlalchemy.types import TypeEngine
+from keyhalt.storage.columns import Bits, Utc
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,45 +35,6 @@ _NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class Utc(TypeDecorator[datetime]):
-    """An aware UTC time to the microsecond. On SQLite a text that sorts as time does."""
-
-    impl = String(27)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
-        return dialect.type_descriptor(String(27))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> object:
-        if value is None:
-            return None
-        at = value.astimezone(UTC)
-        return at if dialect.name == "postgresql" else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
-        del dialect
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return None if value is None else datetime.fromisoformat(str(value))
-
-
-class Bits(TypeDecorator[int]):
-    """A permission set of any number of bits, as hexadecimal text."""
-
-    impl = String(256)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        del dialect
-        return None if value is None else format(value, "x")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
-        del dialect
-        return None if value is None else int(value, 16)
 
 
 RIGHTS = MetaData(naming_convention=_NAMES)
@@ -309,6 +264,14 @@ audit_event = Table(
 
 # ------------------------------------------------------------------ use
 
+
+def _key_columns() -> list[Column[int]]:
+    return [
+        Column(name, Integer, primary_key=True, autoincrement=False)
+        for name in ("datasource_id", "key_id")
+    ]
+
+
 audit_denial = Table(
     "audit_denial",
     USE,
@@ -338,6 +301,49 @@ sign_in_source = Table(
     Column("account", String(64), primary_key=True),
     Column("source", String(64), primary_key=True),
     Column("last_success", Float, nullable=False),
+)
+
+# What keys do (storage/uses.py). Each key has one row of the first, and of the others one for each
+# day and outcome, for each of the last 24 hours, and for each bit that it ever used.
+key_use = Table(
+    "key_use",
+    USE,
+    *_key_columns(),
+    Column("last_used_at", Utc, nullable=False),
+    Column("network", String(64), nullable=False),
+    Column("agent", String(32), nullable=False),
+    Column("operation", String(300), nullable=False),
+)
+
+key_day = Table(
+    "key_day",
+    USE,
+    *_key_columns(),
+    Column("day", Date, primary_key=True),
+    # `allowed`, or the exact reason of a denial.
+    Column("outcome", String(64), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Index(None, "day"),
+)
+
+# A ring of 24 places: an hour takes the place of the one a day before.
+key_hour = Table(
+    "key_hour",
+    USE,
+    *_key_columns(),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    # Since 1970.
+    Column("hour", Integer, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    Column("denied", BigInteger, nullable=False),
+)
+
+key_permission = Table(
+    "key_permission",
+    USE,
+    *_key_columns(),
+    Column("bit", Integer, primary_key=True, autoincrement=False),
+    Column("last_day", Date, nullable=False),
 )
 
 # ------------------------------------------------------------------ sign-ins

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import LargeBinary, and_, insert, literal, select, update
 
-from keyhalt.storage.schema import Utc, bearer_token, web_session
+from keyhalt.storage.columns import Utc
+from keyhalt.storage.schema import bearer_token, web_session
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:

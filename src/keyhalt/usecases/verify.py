@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import Catalogue, Need
     from keyhalt.core.principals import Principal
     from keyhalt.usecases.ports import Clock, CredentialReader, Recorder
+    from keyhalt.usecases.uses import UseRecorder
 
 FAILURES = Rate(600, 60.0)
 EXPOSURES = Rate(1, 3600.0)
@@ -60,7 +61,7 @@ _COUNTED = frozenset(
 class Verify:
     """One per process, used from its event loop only. See docs/request-flow.md."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name
         self,
         *,
         reader: CredentialReader,
@@ -69,6 +70,7 @@ class Verify:
         here: Here,
         catalogue: Catalogue,
         recorder: Recorder,
+        use: UseRecorder,
         clock: Clock,
         find_in_url: Callable[[bytes], bytes | None],
     ) -> None:
@@ -78,6 +80,8 @@ class Verify:
         self._here = here
         self._catalogue = catalogue
         self._recorder = recorder
+        self._use = use
+        self.used = use.allowed
         self._clock = clock
         self._monotonic = clock.monotonic
         self._recall = memory.recall
@@ -174,7 +178,10 @@ class Verify:
                 answer = replace(
                     denied, reason=Reason.TOO_MANY_REQUESTS, retry_after_seconds=retry_after(wait)
                 )
-        self._recorder.record(self._event(denied, answer, origin))
+        event = self._event(denied, answer, origin)
+        self._recorder.record(event)
+        if denied.credential is not None and denied.datasource_id is not None:
+            self._use.denied(denied.credential, denied.datasource_id, event.reason)
         return answer
 
     def _event(self, denied: Denied, answer: Denied, origin: Origin) -> AuditEvent:

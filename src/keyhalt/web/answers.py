@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import origin_of
+from keyhalt.client.middleware import USED
 from keyhalt.client.operations import Reply
 from keyhalt.client.problems import Header, Problem, problem_of
 from keyhalt.core.decisions import Denied
@@ -50,6 +51,8 @@ class Answers:
     ) -> None:
         """`record` False: whoever denied has recorded it."""
         origin = origin_of(scope)
+        if isinstance(no, Denied):
+            scope[USED] = None
         if record and isinstance(no, Denied):
             no = self.record(no, origin)
         problem = problem_of(no, realm=self.realm, request_id=origin.request_id, more=more)

@@ -17,6 +17,7 @@ from keyhalt.web.api import (
     exchange,
     groups,
     key_trees,
+    key_uses,
     keys,
     me,
     passwords,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_use import LookUpUse
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_roles import ManageRoles
@@ -83,6 +85,7 @@ class WebParts:
     issue: IssueKey
     delete_key: DeleteKey
     look_up: LookUp
+    look_up_use: LookUpUse
     sign_in: SignIn
     exchange: ExchangeToken
     people: People
@@ -111,6 +114,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
     """Every operation behind the keys: the engine's own and those of the apps."""
     key_handlers = keys.KeyHandlers(parts.issue, parts.delete_key, parts.look_up)
     tree_handlers = key_trees.KeyTreeHandlers(parts.delete_key, parts.look_up)
+    use_handlers = key_uses.KeyUseHandlers(parts.profile, parts.look_up, parts.look_up_use)
     people = parts.people
     me_handlers = me.MeHandlers(
         parts.profile,
@@ -129,6 +133,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
     return [
         *keys.operations(key_handlers, parts.profile.needs),
         *key_trees.operations(tree_handlers, parts.profile.needs),
+        *key_uses.operations(use_handlers),
         *me.operations(me_handlers),
         *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),
         *users.operations(user_handlers),

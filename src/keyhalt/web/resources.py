@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route, Router
 
 from keyhalt.client.credentials import origin_of
-from keyhalt.client.middleware import principal_in
+from keyhalt.client.middleware import USED, principal_in
 from keyhalt.client.operations import Call, Operation, Reply
-from keyhalt.core.decisions import Denied, Reason, permit
+from keyhalt.core.decisions import Denied, Reason, permit, taken
 from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -50,7 +50,7 @@ def router_of(operations: Iterable[Operation], answers: Answers, lane: Lane) -> 
             methods[operation.method] = (operation, path)
 
     async def not_found(scope: Scope, _receive: Receive, send: Send) -> None:
-        await answers.send(scope, send, Denied(Reason.NOT_FOUND))
+        await answers.send(scope, send, _as_of(scope, Denied(Reason.NOT_FOUND)))
 
     # Fixed segments before parameters, so that /bill/void is not read as a bill's id.
     routes = [
@@ -87,10 +87,12 @@ class Resource:
             return
         operation, path = found
         scope["keyhalt.route"] = path
-        denied = permit(principal_in(scope), operation.need, operation.instead)
+        principal = principal_in(scope)
+        denied = permit(principal, operation.need, operation.instead)
         if denied is not None:
             await self._answers.send(scope, send, denied)
             return
+        scope[USED] = taken(principal, operation.need, operation.instead)
         call = await _call(operation, scope, receive)
         if not isinstance(call, Call):
             await self._answers.send(scope, send, call)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from keyhalt.client.credentials import origin_of
 from keyhalt.client.operations import Reply
 from keyhalt.client.questions import answer_of, presented_in
-from keyhalt.core.decisions import Allowed, Decision, Denied, permit
+from keyhalt.core.decisions import Allowed, Decision, Denied, permit, taken
 from keyhalt.core.permissions import CatalogueError
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.web.bodies import parse_body, read_body
@@ -69,4 +69,9 @@ class VerifyHandler:
             if isinstance(decision, Denied):
                 return decision
             principal = decision.principal
-        return permit(principal, need) or Allowed(principal)
+        denied = permit(principal, need)
+        if denied is not None:
+            return denied
+        # How it was asked is known where the asker is.
+        self.verifier.used(principal, taken(principal, need), "", "", (body.source,), ())
+        return Allowed(principal)

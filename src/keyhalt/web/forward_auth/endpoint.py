@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from keyhalt.client.credentials import origin_of, request_id_of, shown_path
 from keyhalt.client.problems import problem_of
 from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Denied, Presented, Reason, permit
+from keyhalt.core.decisions import Denied, Presented, Reason, permit, taken
 from keyhalt.core.paths import segments_of
 from keyhalt.core.principals import CredentialKind
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.web.answers import send_problem
 from keyhalt.web.forward_auth.dialects import DIALECTS, Asked, Dialect, read_asked
+from keyhalt.web.forward_auth.vouching import Vouched
 
 if TYPE_CHECKING:
     from keyhalt.client.middleware import Receive, Scope, Send
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from keyhalt.core.principals import Principal
     from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.verify import Verify
-    from keyhalt.web.forward_auth.vouching import Vouched, Voucher
+    from keyhalt.web.forward_auth.vouching import Voucher
 
 PREFIX = "/forward-auth/"
 STATUS, CODE = b"keyhalt-status", b"keyhalt-code"
@@ -104,8 +105,22 @@ class ForwardAuth:
             detail = "The path can be read in more than one way."
             return Refused(Fault.AMBIGUOUS_PATH, detail)
         rule = policy.rule_for(asked.method, segments)
-        denied = _not_named(principal) if rule is None else permit(principal, rule.need)
-        return denied or self.voucher.vouch(principal, policy, asked)
+        if rule is None:
+            return _not_named(principal)
+        denied = permit(principal, rule.need)
+        if denied is not None:
+            return denied
+        vouched = self.voucher.vouch(principal, policy, asked)
+        if isinstance(vouched, Vouched):
+            self.verifier.used(
+                principal,
+                taken(principal, rule.need),
+                f"{policy.name}: {asked.method}",
+                asked.path,
+                (asked.source,),
+                scope["headers"],
+            )
+        return vouched
 
     async def _refuse(
         self, no: Denied | Refused, dialect: Dialect | None, scope: Scope, send: Send

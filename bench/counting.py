@@ -1,0 +1,147 @@
+"""What counting the use of keys costs: the same requests with it on and off. `make bench`.
+
+In process, on SQLite, without a network: the whole server with an operation that only answers, for
+which the claim is made, and `Authenticate` around an app that only answers, where nothing hides
+what counting costs; 10,000 keys in turns. On and off take turns within a round, and the figure is a
+ratio within it. The recorder's thread runs as it does in a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.world import make_engine, make_keys
+from keyhalt import AppContext, Authenticate, Call, Operation, Reply
+from keyhalt.client.middleware import ASGIApp, Message, Receive, Scope, Send
+from keyhalt.config import load_settings
+from keyhalt.core.decisions import Allowed, Presented
+from keyhalt.embed import Engine
+from keyhalt.running import application
+
+ROUNDS = 25
+KEYS = 10_000
+CALLS = 4_000
+RATIO_MIN = 0.94
+_clients: dict[bytes, tuple[str, int]] = {}
+HEADERS = [(b"host", b"api.example"), (b"user-agent", b"bench/1"), (b"accept", b"*/*")]
+
+
+class Plain:
+    """An app behind the keys that costs next to nothing."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._need = context.catalogue.need("meters", "view")
+
+    def operations(self) -> list[Operation]:
+        return [Operation("Get", "GET", "/api/v3/plain", self._need, self._get)]
+
+    def _get(self, _call: Call) -> Reply:
+        return Reply({})
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+async def bare(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: Message) -> None:
+    assert message.get("status", 200) == 200, message
+
+
+def scopes_of(texts: list[bytes], path: str) -> list[Scope]:
+    return [
+        {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "scheme": "https",
+            "query_string": b"",
+            # A connection of its own that it keeps, as programs do.
+            "client": _clients.setdefault(text, ("203.0.113.9", len(_clients))),
+            "headers": [*HEADERS, (b"eci-apikey", text)],
+        }
+        for text in texts
+    ]
+
+
+async def microseconds(app: ASGIApp, scopes: list[Scope]) -> float:
+    each = [dict(scope) for scope in scopes]
+    start = time.perf_counter_ns()
+    for scope in each:
+        await app(scope, _receive, _send)
+    return (time.perf_counter_ns() - start) / len(each) / 1000
+
+
+async def measure(engine: Engine, app: ASGIApp, texts: list[bytes], path: str) -> list[float]:
+    """The ratio of throughput with counting on to that with it off, a round each."""
+    counting: Callable[..., None] = engine.verify.used
+
+    def nothing(*_how: object) -> None:
+        """Off: the call is made, nothing is counted."""
+
+    ratios, medians = [], {True: [], False: []}
+    for turn in range(ROUNDS):
+        scopes = scopes_of(random.Random(turn).sample(texts, min(CALLS, len(texts))), path)
+        took = {}
+        for on in (True, False) if turn % 2 else (False, True):
+            engine.verify.used = counting if on else nothing
+            took[on] = await microseconds(app, scopes)
+            medians[on].append(took[on])
+        ratios.append(took[False] / took[True])
+    engine.verify.used = counting
+    for on, values in medians.items():
+        print(f"  counting {'on ' if on else 'off'} {statistics.median(values):8.2f} us a request")
+    return ratios
+
+
+async def run(engine: Engine, texts: list[bytes], folder: Path) -> bool:
+    for text in texts:
+        decision = await engine.verify.verify(Presented(keys=(text,), over_https=True))
+        assert isinstance(decision, Allowed)
+    settings = load_settings(data=str(folder), apps="", access_log=False)
+    context = AppContext(profile=engine.profile, folder=folder)
+    server = application(settings, engine, [Plain(context)])  # type: ignore[list-item]
+    gc.collect()
+    gc.freeze()
+    ratio = 1.0
+    for name, app, path in (
+        ("Authenticate around an app that only answers", Authenticate(bare, engine.verify), "/"),
+        ("the server, with an operation that only answers", server, "/api/v3/plain"),
+    ):
+        print(name)
+        ratio = statistics.median(await measure(engine, app, texts, path))
+        print(f"  throughput with it on / off = {ratio:.3f}")
+    print(f"the server's must be at least {RATIO_MIN}")
+    return ratio >= RATIO_MIN
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        engine = make_engine(folder, memory_entries=50_000)
+        good = asyncio.run(run(engine, make_keys(engine, KEYS), folder))
+        start = time.perf_counter()
+        engine.use_recorder.flush()
+        print(f"what was left is written in {(time.perf_counter() - start) * 1000:.0f} ms")
+        engine.close()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

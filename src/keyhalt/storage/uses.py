@@ -1,0 +1,223 @@
+"""What keys do, in the store of use: written in batches, read for a page of keys at once.
+
+Neither depends on how many keys there are: four statements to write, four to read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, delete, func, select
+
+from keyhalt.core.permissions import NOTHING, PermissionSet
+from keyhalt.storage.bulk import add_or_merge
+from keyhalt.storage.schema import key_day, key_hour, key_permission, key_use
+from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.uses import DayCount, KeyUse, LastUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Engine, Select, Table
+
+ALLOWED = "allowed"
+HOURS = 24
+KEEP_DAYS = 366
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one process saw of one key since it wrote last. `last` None: it was only denied."""
+
+    datasource_id: int
+    key_id: int
+    at: datetime
+    last: LastUse | None
+    counts: Mapping[str, int]
+    """Of `allowed`, and of each exact reason of a denial."""
+    permissions: PermissionSet
+
+
+def add_uses(engine: Engine, used: Sequence[Used]) -> None:
+    """Write a batch; no key stands in it twice. Raises StoreUnavailableError."""
+    with transaction(engine, write=True) as connection:
+        add_or_merge(connection, key_use, _last_rows(used), _replaced, _later)
+        add_or_merge(connection, key_day, _day_rows(used), _added)
+        add_or_merge(connection, key_hour, _hour_rows(used), _turned)
+        add_or_merge(connection, key_permission, _bit_rows(used), _replaced, _not_earlier)
+
+
+def forget(engine: Engine, before: date) -> None:
+    """Of days before that one, the counts. Raises StoreUnavailableError."""
+    with transaction(engine, write=True) as connection:
+        connection.execute(delete(key_day).where(key_day.c.day < before))
+
+
+def _key(each: Used) -> dict[str, object]:
+    return {"datasource_id": each.datasource_id, "key_id": each.key_id}
+
+
+def _last_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    return [
+        {
+            **_key(each),
+            "last_used_at": each.last.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "network": each.last.network,
+            "agent": each.last.agent,
+            "operation": each.last.operation,
+        }
+        for each in used
+        if each.last is not None
+    ]
+
+
+def _day_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    return [
+        {**_key(each), "day": _day(each.at), "outcome": outcome, "requests": count}
+        for each in used
+        for outcome, count in each.counts.items()
+    ]
+
+
+def _hour_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    rows = []
+    for each in used:
+        hour = hour_of(each.at)
+        allowed = each.counts.get(ALLOWED, 0)
+        denied = sum(each.counts.values()) - allowed
+        place = {"place": hour % HOURS, "hour": hour, "allowed": allowed, "denied": denied}
+        rows.append({**_key(each), **place})
+    return rows
+
+
+def _bit_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    return [
+        {**_key(each), "bit": bit, "last_day": _day(each.at)}
+        for each in used
+        for bit in _bits(each.permissions)
+    ]
+
+
+def _bits(permissions: PermissionSet) -> Iterator[int]:
+    return (bit for bit in range(permissions.bit_length()) if permissions >> bit & 1)
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone(UTC).date().isoformat()
+
+
+def hour_of(at: datetime) -> int:
+    """Hours since 1970."""
+    return int(at.timestamp()) // 3600
+
+
+def _replaced(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns
+    return {each.name: new[each.name] for each in old if not each.primary_key}
+
+
+def _later(old: Any, new: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    later: ColumnElement[bool] = new.last_used_at >= old.last_used_at
+    return later
+
+
+def _not_earlier(old: Any, new: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    later: ColumnElement[bool] = new.last_day > old.last_day
+    return later
+
+
+def _added(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401
+    return {"requests": old.requests + new.requests}
+
+
+def _turned(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401
+    """An hour adds to itself, takes the place of an earlier one, and leaves a later one alone."""
+    kept = case((new.hour >= old.hour, 1), else_=0)
+    before = case((old.hour >= new.hour, 1), else_=0)
+    counts = {name: old[name] * before + new[name] * kept for name in ("allowed", "denied")}
+    return {"hour": case((new.hour > old.hour, new.hour), else_=old.hour), **counts}
+
+
+# ------------------------------------------------------------------ reading
+
+
+@dataclass(slots=True)
+class _Found:
+    last: LastUse | None = None
+    days: list[DayCount] = field(default_factory=list)
+    denied: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    permissions: int = NOTHING
+    last_24_hours: tuple[int, int] = (0, 0)
+
+
+class SqlUses:
+    """Implements UseReader."""
+
+    def __init__(self, use: Engine) -> None:
+        self._engine = use
+
+    def last(self, datasource_id: int) -> Mapping[int, LastUse]:
+        query = _of(key_use, datasource_id, None)
+        with transaction(self._engine, write=False) as connection:
+            return {row.key_id: _last_use(row) for row in connection.execute(query)}
+
+    def of(
+        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
+    ) -> Mapping[int, KeyUse]:
+        found: dict[int, _Found] = defaultdict(_Found)
+        with transaction(self._engine, write=False) as connection:
+            for row in connection.execute(_of(key_use, datasource_id, key_ids)):
+                found[row.key_id].last = _last_use(row)
+            _read_days(connection, _of(key_day, datasource_id, key_ids), since, found)
+            hours = _of(key_hour, datasource_id, key_ids)
+            for row in connection.execute(_sums(hours, hour_of(now))):
+                found[row.key_id].last_24_hours = (int(row.allowed), int(row.denied))
+            bits = _of(key_permission, datasource_id, key_ids)
+            for row in connection.execute(bits.where(key_permission.c.last_day >= since)):
+                found[row.key_id].permissions |= 1 << row.bit
+        return {key_id: _key_use(each) for key_id, each in found.items()}
+
+
+def _of(table: Table, datasource_id: int, key_ids: Sequence[int] | None) -> Select[Any]:
+    query = select(table).where(table.c.datasource_id == datasource_id)
+    return query if key_ids is None else query.where(table.c.key_id.in_(key_ids))
+
+
+def _read_days(
+    connection: Connection, query: Select[Any], since: date, found: dict[int, _Found]
+) -> None:
+    query = query.where(key_day.c.day >= since).order_by(key_day.c.key_id, key_day.c.day)
+    counts: dict[tuple[int, date], list[int]] = defaultdict(lambda: [0, 0])
+    for row in connection.execute(query):
+        was_denied = row.outcome != ALLOWED
+        counts[row.key_id, row.day][was_denied] += row.requests
+        if was_denied:
+            found[row.key_id].denied[row.outcome] += row.requests
+    for (key_id, day), (allowed, denied) in counts.items():
+        found[key_id].days.append(DayCount(day, allowed, denied))
+
+
+def _sums(query: Select[Any], hour: int) -> Select[Any]:
+    sums = (func.sum(key_hour.c[name]).label(name) for name in ("allowed", "denied"))
+    recent = query.where(key_hour.c.hour > hour - HOURS)
+    return recent.with_only_columns(key_hour.c.key_id, *sums).group_by(key_hour.c.key_id)
+
+
+def _last_use(row: Any) -> LastUse:  # noqa: ANN401 - a row
+    return LastUse(row.last_used_at, row.network, row.agent, row.operation)
+
+
+def _key_use(found: _Found) -> KeyUse:
+    return KeyUse(
+        last=found.last,
+        days=tuple(found.days),
+        denied=dict(found.denied),
+        permissions=PermissionSet(found.permissions),
+        last_24_hours=found.last_24_hours,
+    )
+
+
+def first_kept(today: date) -> date:
+    return today - timedelta(days=KEEP_DAYS)

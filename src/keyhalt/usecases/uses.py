@@ -1,0 +1,82 @@
+"""What keys do: rows of it, who counts it and who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from keyhalt.core.permissions import NOTHING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from keyhalt.core.permissions import PermissionSet
+    from keyhalt.core.principals import Credential, Principal
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When a key was last allowed, and how: kept coarse (core/uses.py), empty where unknown."""
+
+    at: datetime
+    network: str
+    agent: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """Requests of one UTC day."""
+
+    day: date
+    allowed: int
+    denied: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What a key did, as far as it is written. Days without any use are left out."""
+
+    last: LastUse | None = None
+    days: tuple[DayCount, ...] = ()
+    denied: Mapping[str, int] = field(default_factory=dict)
+    """By exact reason, over those days."""
+    permissions: PermissionSet = NOTHING
+    """Those that let a request through on those days."""
+    last_24_hours: tuple[int, int] = (0, 0)
+    """Allowed and denied in the running hour and the 23 before."""
+
+
+class UseRecorder(Protocol):
+    """Counts what keys do and returns at once; it is written in batches, at most a minute late."""
+
+    def allowed(
+        self,
+        principal: Principal,
+        bits: PermissionSet,
+        method: str,
+        path: str,
+        client: Sequence[object] | None,
+        headers: Headers,
+    ) -> None:
+        """A request was let through. `bits`: the permissions that it took.
+
+        `client`: its address comes first; the same object for as long as a connection lasts.
+        """
+
+    def denied(self, credential: Credential, datasource_id: int, reason: str) -> None: ...
+
+
+class UseReader(Protocol):
+    """What was written of keys' use. Any call may raise StoreUnavailableError."""
+
+    def last(self, datasource_id: int) -> Mapping[int, LastUse]:
+        """Of each key that was ever used, by id. One statement."""
+
+    def of(
+        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
+    ) -> Mapping[int, KeyUse]:
+        """Of those keys that were used, or denied; None: of all. Four statements."""
