@@ -377,6 +377,8 @@ def test_every_reason_that_these_checks_give_is_reached_here() -> None:
         "unavailable",
         "too_many_requests",
         "beyond_own_rights",
+        "invalid_session",
+        "cross_site",
     }
     assert {*reached} == {reason for reason in Reason if reason.value not in elsewhere}
 
