@@ -57,7 +57,7 @@ LISTING = Listing(
         *labelled(vendor, "seller_", "id code info"),
     ],
     fields=fields.ACCOUNT,
-    within=lambda reach, gather: reach.account(gather=gather),
+    within=lambda reach, how: reach.account(how),
     tally=lambda connection, reach: tallies.of(
         connection, COST_CENTERS, reach, cost_center.c.accounts_below
     ),

@@ -37,7 +37,7 @@ def _joined() -> Listing:
             *labelled(batch, "batch_", "code open created_by_id"),
         ],
         fields=fields.BILL,
-        within=lambda reach, gather: reach.bill(gather=gather),
+        within=lambda reach, how: reach.bill(how),
         tally=lambda connection, reach: tallies.of(
             connection, COST_CENTERS, reach, cost_center.c.bills_below
         ),

@@ -29,7 +29,7 @@ LISTING = Listing(
     source=cost_center,
     columns=list(cost_center.c),
     fields=fields.COST_CENTER,
-    within=lambda reach, gather: reach.cost_center(gather=gather),
+    within=lambda reach, how: reach.cost_center(how),
     tally=lambda connection, reach: tallies.of_nodes(connection, COST_CENTERS, reach),
 )
 

@@ -44,7 +44,7 @@ LISTING = Listing(
     ),
     columns=[*meter.c, *labelled(place, "in_", "id code info type_id")],
     fields=fields.METER,
-    within=lambda reach, gather: reach.meter(gather=gather),
+    within=lambda reach, how: reach.meter(how),
     tally=lambda connection, reach: tallies.of(connection, PLACES, reach, place.c.meters_below),
 )
 

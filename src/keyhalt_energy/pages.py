@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, select, text, true
+from sqlalchemy import and_, bindparam, func, select, text, true, union_all
 
 from keyhalt import Refused, filters, paging
 from keyhalt_energy.clock import now
 from keyhalt_energy.fields import values_of
 from keyhalt_energy.rows import Row, rows_of, sorted_by
 from keyhalt_energy.schema import Utc
+from keyhalt_energy.scope import How
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +36,14 @@ SAMPLE = 200
 class Listing:
     """What can be listed. `table`: one row per entry. `source`: it, and what is shown with it.
 
-    `within(reach, gather)` is the condition of scope.py, `tally` its count without a filter.
+    `within(reach, how)` is the condition of scope.py, `tally` its count without a filter.
     """
 
     table: Table
     source: FromClause
     columns: Sequence[ColumnElement[Any]]
     fields: Mapping[str, filters.Field]
-    within: Callable[[Reach, bool], ColumnElement[bool]]
+    within: Callable[[Reach, How], ColumnElement[bool]]
     tally: Callable[[Connection, Reach], Tally]
 
 
@@ -66,16 +67,20 @@ def read_page(
     tally = listing.tally(connection, reach)
     # Asking row by row costs about page * there / reached rows, collecting costs `reached`.
     gather = tally.reached**2 <= page.size * tally.there
-    chosen = table.c.datasource_id == reach.datasource_id
-    if not tally.whole:
-        chosen = and_(chosen, listing.within(reach, gather))
+    own = table.c.datasource_id == reach.datasource_id
+
+    def within(how: How) -> ColumnElement[bool]:
+        shape = own if tally.whole else and_(own, listing.within(reach, how))
+        return shape if passes is None else and_(shape, passes)
+
+    chosen = within(How.COLLECT if gather else How.ROW_BY_ROW)
     total = tally.reached
     if passes is not None:
-        chosen = and_(chosen, passes)
         if gather or not _many_pass(connection, table, reach, passes, page, tally):
             total, ids = _collected(connection, table, chosen, page)
             return _found(connection, listing, reach, page, total, ids)
-        total = int(connection.scalar(select(func.count()).select_from(table).where(chosen)) or 0)
+        counted = select(func.count()).select_from(table).where(within(How.COMPARE))
+        total = int(connection.scalar(counted) or 0)
     ids = _walked(connection, table, chosen, page, total, gather=gather)
     return _found(connection, listing, reach, page, total, ids)
 
@@ -135,12 +140,16 @@ def _many_pass(
 ) -> bool:
     """Whether so much passes that counting it and walking to the page beats keeping it all.
 
-    Judged by a sample, the oldest rows. Keeping costs a fifth of a look for each row that passes,
-    walking page / share looks. Being wrong costs time only.
+    Judged by a sample, the oldest rows and the newest. Keeping costs a fifth of a look for each row
+    that passes, walking page / share looks. Being wrong costs time only.
     """
     own = table.c.datasource_id == reach.datasource_id
-    sample = select(table.c.id).where(own).order_by(table.c.id).limit(SAMPLE)
-    hits = select(func.count()).select_from(table).where(own, table.c.id.in_(sample), passes)
+    ends = [
+        select(select(table.c.id).where(own).order_by(key).limit(SAMPLE // 2).subquery().c.id)
+        for key in (table.c.id, table.c.id.desc())
+    ]
+    sampled = table.c.id.in_(union_all(*ends))
+    hits = select(func.count()).select_from(table).where(own, sampled, passes)
     share = int(connection.scalar(hits) or 0) / SAMPLE
     return share**2 * tally.there > 5 * page.size
 
@@ -162,7 +171,7 @@ def rows_where(
 def row_of(connection: Connection, listing: Listing, reach: Reach, number: int) -> Row | None:
     """The entry with this id, if it is reached."""
     one = listing.table.c.id == number
-    within = listing.within(reach, False)  # noqa: FBT003
+    within = listing.within(reach, How.ROW_BY_ROW)
     rows = rows_where(connection, listing, reach.datasource_id, one, within)
     return rows[0] if rows else None
 

@@ -44,7 +44,7 @@ LISTING = Listing(
     source=place,
     columns=list(place.c),
     fields=fields.PLACE,
-    within=lambda reach, gather: reach.place(gather=gather),
+    within=lambda reach, how: reach.place(how),
     tally=lambda connection, reach: tallies.of_nodes(connection, PLACES, reach),
 )
 

@@ -19,6 +19,7 @@ Whether an object is reached is part of the statement that reads or changes it.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from keyhalt_energy.schema import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.sql.selectable import NamedFromClause
 
     from keyhalt import Principal
@@ -59,39 +60,51 @@ COLLECTIONS = Tree("collections", collection, collection_above)
 TREES = {tree.hierarchy: tree for tree in (PLACES, COST_CENTERS, COLLECTIONS)}
 
 
+class How(enum.Enum):
+    """ROW_BY_ROW asks of each row whether it is reached: few of many rows are wanted.
+
+    COLLECT begins with what is reached: it is little. COMPARE lists the accounts or nodes that are
+    reached and compares each row with the list: very many rows are asked about.
+    """
+
+    ROW_BY_ROW = enum.auto()
+    COLLECT = enum.auto()
+    COMPARE = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What one caller sees from. The methods are conditions on columns of a statement.
 
-    `gather` changes the shape of a condition, never its meaning: False asks of each row whether it
-    is reached (few of many rows are wanted), True collects what is reached (it is little).
+    `how` changes the shape of a condition, never its meaning.
     """
 
     datasource_id: int
     places: tuple[int, ...]
     cost_centers: tuple[int, ...]
 
-    def place(self, *, gather: bool = False) -> ColumnElement[bool]:
-        return self._node(PLACES, place.c.id, gather=gather)
+    def place(self, how: How = How.ROW_BY_ROW) -> ColumnElement[bool]:
+        return self._node(PLACES, place.c.id, how)
 
-    def cost_center(self, *, gather: bool = False) -> ColumnElement[bool]:
-        return self._node(COST_CENTERS, cost_center.c.id, gather=gather)
+    def cost_center(self, how: How = How.ROW_BY_ROW) -> ColumnElement[bool]:
+        return self._node(COST_CENTERS, cost_center.c.id, how)
 
-    def meter(self, *, gather: bool = False) -> ColumnElement[bool]:
-        return self._node(PLACES, meter.c.place_id, gather=gather)
+    def meter(self, how: How = How.ROW_BY_ROW) -> ColumnElement[bool]:
+        return self._node(PLACES, meter.c.place_id, how)
 
-    def account(self, *, gather: bool = False) -> ColumnElement[bool]:
-        return self._node(COST_CENTERS, account.c.cost_center_id, gather=gather)
+    def account(self, how: How = How.ROW_BY_ROW) -> ColumnElement[bool]:
+        return self._node(COST_CENTERS, account.c.cost_center_id, how)
 
-    def bill(self, *, gather: bool = False) -> ColumnElement[bool]:
+    def bill(self, how: How = How.ROW_BY_ROW) -> ColumnElement[bool]:
         owner = account.alias()
+        inner = how if how is How.ROW_BY_ROW else How.COLLECT
         own = and_(
             owner.c.datasource_id == self.datasource_id,
-            self._node(COST_CENTERS, owner.c.cost_center_id, gather=gather),
+            self._node(COST_CENTERS, owner.c.cost_center_id, inner),
         )
-        if gather:
-            return bill.c.account_id.in_(select(owner.c.id).where(own))
-        return _exists(owner, owner.c.id == bill.c.account_id, own)
+        if how is How.ROW_BY_ROW:
+            return _exists(owner, owner.c.id == bill.c.account_id, own)
+        return _listed(bill.c.account_id, select(owner.c.id).where(own), how)
 
     def link(self) -> ColumnElement[bool]:
         owner, at = account.alias(), meter.alias()
@@ -100,34 +113,39 @@ class Reach:
                 owner,
                 owner.c.id == account_meter.c.account_id,
                 owner.c.datasource_id == self.datasource_id,
-                self._node(COST_CENTERS, owner.c.cost_center_id, gather=False),
+                self._node(COST_CENTERS, owner.c.cost_center_id, How.ROW_BY_ROW),
             ),
             _exists(
                 at,
                 at.c.id == account_meter.c.meter_id,
                 at.c.datasource_id == self.datasource_id,
-                self._node(PLACES, at.c.place_id, gather=False),
+                self._node(PLACES, at.c.place_id, How.ROW_BY_ROW),
             ),
         )
 
     def topmosts(self, tree: Tree) -> tuple[int, ...]:
         return self.places if tree is PLACES else self.cost_centers
 
-    def _node(
-        self, tree: Tree, node_id: ColumnElement[int], *, gather: bool
-    ) -> ColumnElement[bool]:
+    def _node(self, tree: Tree, node_id: ColumnElement[int], how: How) -> ColumnElement[bool]:
         topmosts, above = self.topmosts(tree), tree.above.alias()
         if not topmosts:
             return false()
         own = and_(above.c.datasource_id == self.datasource_id, above.c.above_id.in_(topmosts))
-        if gather:
-            return node_id.in_(select(above.c.node_id).where(own))
+        if how is not How.ROW_BY_ROW:
+            return _listed(node_id, select(above.c.node_id).where(own), how)
         return _exists(above, above.c.node_id == node_id, own)
 
 
 def _exists(inner: NamedFromClause[Any], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Of the inner table alone: all else that the conditions name is the statement's around it."""
     return exists(select(inner.c.datasource_id).where(*conditions).correlate_except(inner))
+
+
+def _listed(
+    column: ColumnElement[int], reached: Select[tuple[int]], how: How
+) -> ColumnElement[bool]:
+    # A sum is no column: no index on it is used, so the list is not where the statement begins.
+    return (column + 0 if how is How.COMPARE else column).in_(reached)
 
 
 def reach_of(principal: Principal) -> Reach:

@@ -45,7 +45,7 @@ LISTING = Listing(
     source=vendor,
     columns=list(vendor.c),
     fields=fields.VENDOR,
-    within=lambda _reach, _gather: true(),
+    within=lambda _reach, _how: true(),
     tally=_tally,
 )
 
