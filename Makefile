@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies browser demo test check fix bench bench-front proofs proofs-short fuzz screenshots requirements clean
+.PHONY: help setup proxies browser demo test check fix bench bench-full bench-front proofs proofs-short fuzz screenshots requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,9 +67,23 @@ fix: $(VENV)/.dev ## format, and mend what lint can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## what a verification costs, and a list as its portfolio grows
-	@$(BIN)/python -m bench.verify $(ARGS)
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	@$(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(VENV)/.bench ## verifying, in process and over HTTP beside other systems, in ten minutes
+	@$(BIN)/python -m bench.verify
 	@$(BIN)/python -m bench.counting
+	@$(BIN)/python -m bench.remembered
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+bench-full: $(VENV)/.bench ## the same with long rows, and a list as its portfolio grows
+	@$(BIN)/python -m bench.verify
+	@$(BIN)/python -m bench.counting
+	@$(BIN)/python -m bench.remembered
+	@$(BIN)/python -m bench.burst
+	@$(BIN)/python -m bench.outage
+	@$(BIN)/python -m bench.peers --rounds 7 --seconds 5 $(ARGS)
 	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
@@ -91,6 +105,7 @@ requirements: ## pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q --extra server pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/build.in -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/dev.in -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/bench.in -o requirements/bench.txt
 	for name in $(PROXIES); do uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q requirements/proxies/$$name.in -o requirements/proxies/$$name.txt; done
 
 clean: ## remove the environment and what tests leave

@@ -14,10 +14,7 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +25,9 @@ from pathlib import Path
 
 import uvicorn
 
+from bench.figures import in_turn
+from bench.loads import ROOT, drive, free_port, process, processor_seconds
+from bench.peers.contenders import ASKING
 from bench.world import OPERATOR, ORIGIN, make_engine, make_keys
 from keyhalt import Authenticate
 from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
@@ -37,7 +37,6 @@ from keyhalt.library import EmbeddedVerifier
 from keyhalt.main import application
 from keyhalt.web.server import listen, server_config
 
-ROOT = Path(__file__).parents[1]
 POLICY = """
 name = "{name}"
 case = "exact"
@@ -47,13 +46,6 @@ methods = ["GET"]
 path = "/meters/{{meter}}"
 permission = "meters.view"
 """
-ASKING = {
-    "X-Forwarded-Method": "GET",
-    "X-Forwarded-Uri": "/meters/17",
-    "X-Forwarded-Host": "api.example",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-For": "203.0.113.9",
-}
 BARE, MIDDLEWARE = "bare ASGI app", "the same behind Authenticate"
 SAME, ANSWER = "bare ASGI app, same headers", "forward-auth, assertion for the caller"
 BOUND = "forward-auth, assertion for the request"
@@ -103,46 +95,11 @@ def serve(row: str, port: int, folder: Path) -> None:
     uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
-@contextmanager
-def process(*command: object, port: int, cwd: Path = ROOT) -> Iterator[int]:
-    """A program on core 0 from when it listens; ended by its own pid."""
-    words = ["taskset", "-c", "0", *map(str, command)]
-    running = subprocess.Popen(words, cwd=cwd, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            assert running.poll() is None, command
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield running.pid
-    finally:
-        running.send_signal(signal.SIGTERM)
-        try:
-            running.wait(10)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
-
-
-def drive(port: int, path: str, key: str, seconds: int) -> float:
+def rate_of(port: int, path: str, key: str, seconds: int) -> float:
     """Requests a second; every answer must be 200."""
-    headers = {**ASKING, "ECI-ApiKey": key}
-    said = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    url = f"http://127.0.0.1:{port}{path}"
-    command = ["taskset", "-c", "1", "wrk", "-t1", "-c16", f"-d{seconds}s", *said, url]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in text, text
-    found = re.search(r"Requests/sec: +([\d.]+)", text)
-    assert found is not None, text
-    return float(found[1])
+    load = drive(port, path, [{**ASKING, "ECI-ApiKey": key}], seconds)
+    assert not load.refused, path
+    return load.rate
 
 
 def prepare(folder: Path) -> str:
@@ -173,11 +130,6 @@ def row_server(row: str, folder: Path) -> Iterator[tuple[int, int]]:
     command = (sys.executable, "-m", "bench.in_front", "--serve", row, port, folder)
     with process(*command, port=port) as pid:
         yield port, pid
-
-
-def processor_seconds(pid: int) -> float:
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ------------------------------------------------------------------ proxies
@@ -225,7 +177,7 @@ def measure_proxies(folder: Path, key: str, rounds: int, seconds: int) -> Found:
                     with proxy(name, folder, keyhalt, backend, asks=asks) as port:
                         time.sleep(1)  # Traefik listens before it knows its routes
                         row = f"{name}, {'asking Keyhalt' if asks else 'alone'}"
-                        rate = drive(port, "/meters/17", key, seconds)
+                        rate = rate_of(port, "/meters/17", key, seconds)
                         found.setdefault(row, []).append((rate, 0.0))
     return found
 
@@ -237,11 +189,10 @@ def measure(folder: Path, key: str, rounds: int, seconds: int) -> Found:
     with ExitStack() as stack:
         servers = {row: stack.enter_context(row_server(row, folder)) for row in ROWS}
         for turn in range(rounds):
-            names = list(ROWS)
-            for row in names[turn % len(names) :] + names[: turn % len(names)]:
+            for row in in_turn(list(ROWS), turn):
                 port, pid = servers[row]
                 before = processor_seconds(pid)
-                rate = drive(port, ROWS[row], key, seconds)
+                rate = rate_of(port, ROWS[row], key, seconds)
                 spent = processor_seconds(pid) - before
                 found[row].append((rate, spent / (rate * seconds) * 1e6))
     return found

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.figures import in_turn
 from bench.world import make_engine, make_keys
 from keyhalt.core.decisions import Allowed, Presented, permit
 from keyhalt.embed import Engine
@@ -79,10 +80,9 @@ def rows_of(engine: Engine, texts: list[bytes]) -> dict[str, Row]:
 def measure(rows: dict[str, Row], texts: list[bytes]) -> dict[str, list[float]]:
     """Microseconds a call, a list per row, one entry per round."""
     found: dict[str, list[float]] = {name: [] for name in rows}
-    names = list(rows)
     for turn in range(ROUNDS):
         batch = random.Random(turn).sample(texts, min(CALLS, len(texts)))
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for name in in_turn(list(rows), turn):
             start = time.perf_counter_ns()
             rows[name](batch)
             found[name].append((time.perf_counter_ns() - start) / len(batch) / 1000)
