@@ -43,6 +43,7 @@ from keyhalt.usecases.manage_policies import ManagePolicies
 from keyhalt.usecases.manage_roles import ManageRoles
 from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
+from keyhalt.usecases.read_audit import ReadAudit
 from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.reset_password import ResetPassword
 from keyhalt.usecases.revoke import DeleteKey
@@ -300,6 +301,11 @@ class Engine:
             key_fields=KEY_FIELDS,
             clock=self.clock,
         )
+
+    @cached_property
+    def read_audit(self) -> ReadAudit:
+        audit = SqlAuditReader(self.stores.rights, self.stores.use)
+        return ReadAudit(audit=audit, recorder=self.recorder, clock=self.clock)
 
     @cached_property
     def look_up_use(self) -> LookUpUse:

@@ -35,3 +35,20 @@ def test_without_anchors_it_is_said_what_cannot_be_seen(keyhalt: Keyhalt, data: 
     """A log that was never anchored, or whose anchors were taken away."""
     (data / "mac-keys.anchors").unlink(missing_ok=True)
     assert "No anchor proves" in keyhalt("audit", "verify").err
+
+
+def test_reading_the_log_is_in_the_log(keyhalt: Keyhalt) -> None:
+    """Out of the way, unless it is asked for."""
+    keyhalt("audit", "list", "--key", 1)
+    keyhalt("audit", "export")
+    listed = keyhalt("audit", "list", "-o", "json").json
+    assert "audit.read" not in {row["event"] for row in listed}
+    rows = keyhalt("audit", "list", "--reads", "-o", "json").json
+    reads = [row for row in rows if row["event"] == "audit.read"]
+    assert [row["operation"] for row in reads] == [
+        "keyhalt audit list",
+        "keyhalt audit export",
+        "keyhalt audit list",
+    ]
+    assert reads[2]["details"] == {"key_id": 1, "rows": 0}
+    assert all(str(row["actor"]).startswith("operator:") for row in reads)

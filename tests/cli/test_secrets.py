@@ -85,9 +85,9 @@ def test_no_command_takes_a_secret_as_an_option() -> None:
     assert {name for _, name in about} == {
         "--password-file", "--no-password", "--password-length-min", "--key-file", "--key-stdin",
     }  # fmt: skip
-    # What `explain --key` takes is an id: a text is not understood.
+    # What `--key` takes is an id: a text is not understood.
     secret = [path for path, name in options if name in {"--key", "--value", "--token"}]
-    assert secret == ["keyhalt explain"]
+    assert secret == ["keyhalt audit list", "keyhalt explain"]
 
 
 @pytest.mark.parametrize("output", ["table", "json", "key"])

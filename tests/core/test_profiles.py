@@ -27,6 +27,7 @@ WORKSHOP: dict[str, Any] = {
         "manage_users": "staff.manage",
         "manage_roles": "staff.run",
         "reset_passwords": "staff.run",
+        "view_audit": "staff.run",
     },
     "hierarchy": [{"name": "departments", "wire": "department"}],
     "permission": [

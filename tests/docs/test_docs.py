@@ -142,6 +142,8 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert set(use) == set(shown["KeyUse"])
         assert shape(use["lastUsed"]) == shape(shown["KeyUse"]["lastUsed"])
         assert shape(use["days"]) == shape(shown["KeyUse"]["days"])
+        log = "/api/keyhalt/v1/audit?event=key.create&pageSize=1"
+        assert shape(http.get(log, headers=headers).json()) == shape(shown["AuditPage"])
         ended = http.post(
             "/api/keyhalt/v1/users/1/end-keys",
             json=shown["EndKeys"],
@@ -256,6 +258,7 @@ def test_every_dialect_is_in_the_guide() -> None:
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
     from keyhalt.web.api import (
+        audit,
         exchange,
         groups,
         key_trees,
@@ -273,6 +276,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
         *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
+        *audit.operations(audit.AuditHandlers(nothing), needs),  # type: ignore[arg-type]
         *key_uses.operations(key_uses.KeyUseHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),
         *passwords.operations(passwords.PasswordHandlers(nothing), needs),  # type: ignore[arg-type]

@@ -227,6 +227,9 @@ def test_rows_from_before_the_chain_are_chained_by_the_upgrade(logged: World) ->
     hashes = select(audit_event.c.id, audit_event.c.hash).order_by(audit_event.c.id)
     with transaction(stores.rights, write=True) as connection:
         before = connection.execute(hashes).all()
+        connection.execute(text("DROP INDEX ix_audit_event_datasource_id_at"))
+        old = "CREATE INDEX ix_audit_event_datasource_id ON audit_event (datasource_id)"
+        connection.execute(text(old))
         connection.execute(text("ALTER TABLE audit_event DROP COLUMN previous"))
         connection.execute(text("ALTER TABLE audit_event DROP COLUMN hash"))
         table = migrate.version_table("rights", connection)

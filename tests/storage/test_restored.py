@@ -48,7 +48,7 @@ def unavailable(decision: Allowed | Denied) -> bool:
 
 
 def exported(world: World) -> list[LogLine]:
-    rows = world.engine.look_up.audit_since(None)
+    rows = world.engine.read_audit.since(OPERATOR, None, ORIGIN)
     cluster = world.engine.environment.cluster
     return [
         LogLine(

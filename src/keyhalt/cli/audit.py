@@ -14,10 +14,14 @@ from keyhalt.cli.context import (
     Failure,
     data_option,
     find_datasource,
+    operator,
+    origin,
     output_option,
     tools,
 )
+from keyhalt.cli.key import KEY_ID
 from keyhalt.cli.output import say, show, time_text
+from keyhalt.usecases.rows import AuditQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,13 +44,31 @@ def audit() -> None:
 @audit.command("list")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("-d", "--datasource", help="Only this datasource.  [default: all of them]")
+@click.option("--request-id", help="Only of this request: the id that a problem shows.")
+@click.option("--key", "key_id", type=KEY_ID, help="Only by this key, or about it.")
+@click.option("--reads", is_flag=True, help="Readings of the log, too.")
 @output_option
 @data_option
-def list_events(limit: int, datasource: str | None, output: str, data: Path | None) -> None:
-    """List the newest events, newest first: changes, denials and sign-ins."""
+def list_events(
+    limit: int,
+    datasource: str | None,
+    request_id: str | None,
+    key_id: int | None,
+    reads: bool,
+    output: str,
+    data: Path | None,
+) -> None:
+    """List the newest events, newest first: changes, denials and sign-ins. It is logged, too."""
     with tools().engine(data=data) as verbs:
         place = find_datasource(verbs, datasource) if datasource else None
-        rows = verbs.look_up.audit(datasource_id=place.id if place else None, limit=limit)
+        query = AuditQuery(
+            datasource_id=place.id if place else None,
+            request_id=request_id,
+            key_id=key_id,
+            with_reads=reads,
+            limit=limit,
+        )
+        rows = verbs.read_audit(operator(), query, origin())
         codes = _codes(verbs, rows)
     show([_row(row, codes) for row in rows], output, columns=COLUMNS)
 
@@ -62,7 +84,8 @@ def export(since: datetime | None, data: Path | None) -> None:
     """Print every event as a line of JSON, oldest first: to keep elsewhere, and to replay."""
     with tools().engine(data=data) as verbs:
         cluster = verbs.environment.cluster
-        for row in verbs.look_up.audit_since(since and since.replace(tzinfo=UTC)):
+        start = since and since.replace(tzinfo=UTC)
+        for row in verbs.read_audit.since(operator(), start, origin()):
             line = {"cluster": cluster, **_row(row, {})}
             line["at"] = row.event.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
             click.echo(json.dumps(line, ensure_ascii=False, default=str))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_policies import ManagePolicies
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
@@ -71,6 +72,8 @@ class Verbs(Protocol):
     def look_up_use(self) -> LookUpUse: ...
     @property
     def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def read_audit(self) -> ReadAudit: ...
     @property
     def audit_chain(self) -> AuditChain: ...
     @property

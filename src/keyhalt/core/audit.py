@@ -54,6 +54,7 @@ class Event(enum.StrEnum):
     KEYS_THAW = "keys.thaw"
     KEY_EXPOSED = "key.exposed"
     EPOCH_DONE = "epoch.done"
+    AUDIT_READ = "audit.read"
     MAC_KEYS_CHANGE = "mac_keys.change"
     SIGN_IN = "sign_in.done"
     SIGN_OUT = "sign_in.end"

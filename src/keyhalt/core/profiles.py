@@ -48,6 +48,7 @@ class Needs:
     manage_users: Need
     manage_roles: Need
     reset_passwords: Need
+    view_audit: Need
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, or_, select
 
 from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, Table
 
+    from keyhalt.usecases.rows import AuditQuery
 
 _PAGE = 1000
 
@@ -63,15 +64,14 @@ class SqlAuditReader:
     def __init__(self, rights: Engine, use: Engine) -> None:
         self._tables = ((rights, audit_event, "r"), (use, audit_denial, "u"))
 
-    def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
-        """The newest `limit` events, newest first; None for the whole environment."""
+    def page(self, query: AuditQuery) -> Sequence[AuditRow]:
         rows = [
-            row
+            (row.at, mark, row.id, row)
             for engine, table, mark in self._tables
-            for row in _newest(engine, table, mark, datasource_id, limit)
+            for row in _newest(engine, table, mark, query)
         ]
-        rows.sort(key=lambda row: (row.event.at, row.id), reverse=True)
-        return rows[:limit]
+        rows.sort(key=lambda row: row[:3], reverse=True)
+        return [_audit_row(row, mark) for _, mark, _, row in rows[: query.limit]]
 
     def since(self, at: datetime | None) -> Iterator[AuditRow]:
         """Every event from `at` on, oldest first; None for all there are."""
@@ -94,14 +94,50 @@ def _since(engine: Engine, table: Table, mark: str, since: datetime | None) -> I
         after = rows[-1].id
 
 
-def _newest(
-    engine: Engine, table: Table, mark: str, datasource_id: int | None, limit: int
-) -> list[AuditRow]:
-    query = select(table).order_by(table.c.id.desc()).limit(limit)
-    if datasource_id is not None:
-        query = query.where(table.c.datasource_id == datasource_id)
+def _newest(engine: Engine, table: Table, mark: str, query: AuditQuery) -> Sequence[Any]:
+    columns = table.c
+    wanted = select(table).order_by(columns.at.desc(), columns.id.desc()).limit(query.limit)
+    for each in _conditions(table, mark, query):
+        wanted = wanted.where(each)
     with transaction(engine, write=False) as connection:
-        return [_audit_row(row, mark) for row in connection.execute(query)]
+        return connection.execute(wanted).all()
+
+
+def _conditions(table: Table, mark: str, query: AuditQuery) -> Iterator[ColumnElement[bool]]:
+    columns = table.c
+    equal = {
+        "request_id": query.request_id,
+        "event": query.event and query.event.value,
+        "outcome": query.outcome,
+        "user_id": query.user_id,
+    }
+    yield from (columns[name] == value for name, value in equal.items() if value is not None)
+    if query.datasource_id is not None:
+        # Where a request is looked for, its index is the one to use.
+        place = columns.datasource_id if query.request_id is None else columns.datasource_id + 0
+        yield place == query.datasource_id
+    if not query.with_reads:
+        yield columns.event != Event.AUDIT_READ.value
+    if query.key_id is not None:
+        by = and_(columns.credential_kind == "key", columns.credential_id == query.key_id)
+        about = and_(columns.object_type == "key", columns.object_id == query.key_id)
+        yield or_(by, about)
+    if query.since is not None:
+        yield columns.at >= query.since
+    if query.until is not None:
+        yield columns.at < query.until
+    if query.before is not None:
+        yield _further_back(table, mark, *query.before)
+
+
+def _further_back(table: Table, mark: str, at: datetime, row_id: str) -> ColumnElement[bool]:
+    """In the order of pages: by time, then the table's mark, then the row."""
+    earlier = table.c.at < at
+    if mark > row_id[:1]:
+        return earlier
+    if mark < row_id[:1]:
+        return table.c.at <= at
+    return or_(earlier, and_(table.c.at == at, table.c.id < int(row_id[1:])))
 
 
 def _audit_row(row: Any, mark: str) -> AuditRow:  # noqa: ANN401 - a row of either table

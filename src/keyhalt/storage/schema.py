@@ -210,7 +210,7 @@ def _event_columns() -> list[Column[object]]:
         Column("user_id", Integer),
         Column("credential_kind", String(16)),
         Column("credential_id", Integer),
-        Column("datasource_id", Integer, index=True),
+        Column("datasource_id", Integer),
         Column("object_type", String(32), nullable=False),
         Column("object_id", Integer),
         Column("request_id", String(128), nullable=False, index=True),
@@ -259,6 +259,7 @@ audit_event = Table(
     # The chain of changes (storage/chain.py): of the row before, and of this one.
     Column("previous", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    Index(None, "datasource_id", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -277,6 +278,7 @@ audit_denial = Table(
     USE,
     *_event_columns(),
     Column("count", Integer, nullable=False),
+    Index(None, "datasource_id", "at"),
     sqlite_autoincrement=True,
 )
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from keyhalt.core import filters
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.refusals import Refused
+from keyhalt.usecases.rows import AuditQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
 
     from keyhalt.core.principals import KeyFacts, UserFacts
     from keyhalt.usecases.ports import AuditReader, Clock, Rights
@@ -130,8 +130,4 @@ class LookUp:
 
     def audit(self, *, datasource_id: int | None, limit: int) -> Sequence[AuditRow]:
         """The newest events first: changes and denials together. None: the whole environment."""
-        return self._audit.newest(datasource_id, limit)
-
-    def audit_since(self, at: datetime | None) -> Iterator[AuditRow]:
-        """Every event of the environment from `at` on, oldest first; None for all there are."""
-        return self._audit.since(at)
+        return self._audit.page(AuditQuery(datasource_id=datasource_id, limit=limit))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keyhalt.core.secrets import MacKeys, Secret
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
     from keyhalt.usecases.rows import (
+        AuditQuery,
         AuditRow,
         DatasourceRow,
         EnvironmentRow,
@@ -360,7 +361,9 @@ class Passwords(Protocol):
 
 
 class AuditReader(Protocol):
-    def newest(self, datasource_id: int | None, limit: int) -> Sequence[AuditRow]: ...
+    def page(self, query: AuditQuery) -> Sequence[AuditRow]:
+        """Newest first."""
+
     def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
 
 

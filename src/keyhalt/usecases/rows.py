@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keyhalt.core.audit import AuditEvent
+    from keyhalt.core.audit import AuditEvent, Event
     from keyhalt.core.passwords import PasswordAge, PasswordPolicy
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, UserFacts
@@ -170,6 +170,28 @@ class AuditRow:
     id: str
     event: AuditEvent
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which events of the log, of changes and denials together; what is None does not matter.
+
+    `datasource_id` None: of the whole environment. `key_id`: by that key, or about it. `until` is
+    excluded. `before`: only what comes after that row on the way back in time, of an AuditRow.
+    """
+
+    datasource_id: int | None
+    event: Event | None = None
+    outcome: str | None = None
+    user_id: int | None = None
+    key_id: int | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: tuple[datetime, str] | None = None
+    with_reads: bool = True
+    """Readings of the log itself, too."""
+    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
 from keyhalt.web.api import (
+    audit,
     exchange,
     groups,
     key_trees,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import Clock
+    from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
@@ -86,6 +88,7 @@ class WebParts:
     delete_key: DeleteKey
     look_up: LookUp
     look_up_use: LookUpUse
+    read_audit: ReadAudit
     sign_in: SignIn
     exchange: ExchangeToken
     people: People
@@ -134,6 +137,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
         *keys.operations(key_handlers, parts.profile.needs),
         *key_trees.operations(tree_handlers, parts.profile.needs),
         *key_uses.operations(use_handlers),
+        *audit.operations(audit.AuditHandlers(parts.read_audit), parts.profile.needs),
         *me.operations(me_handlers),
         *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),
         *users.operations(user_handlers),
