@@ -51,6 +51,21 @@ def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
     yield "deleted", send(http, f"{one}/delete", name="Billing export").text
     yield "not-found", http.get("/keys/999").text
     yield "webhooks", http.get("/webhooks").text
+    yield "me", http.get("/me").text
+    yield "users", http.get("/users").text
+    user = f"/users/{gone.user_id}"
+    yield "user", http.get(user).text
+    yield "user-new", http.get("/users/new").text
+    world.activate("gone")
+    yield "deactivate", http.get(f"{user}/deactivate").text
+    yield "deactivated", send(http, f"{user}/deactivate").text
+    yield "roles", http.get("/roles").text
+    role = f"/roles/{gone.role_id}"
+    yield "role", http.get(role).text
+    yield "role-new", http.get("/roles/new").text
+    changed = {"name": "Readers", "description": "", "orders.view": "on"}
+    yield "role-difference", send(http, role, **changed).text
+    yield "role-built-in", http.get("/roles/1").text
     world.grant("jsmith", "settings.view")
     yield "keys-only-looking", http.get("/keys").text
 

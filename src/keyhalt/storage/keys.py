@@ -105,7 +105,9 @@ class SqlKeys:
         if search.owner_id is not None:
             wanted.append(api_key.c.owner_id == search.owner_id)
         if search.text:
-            wanted.append(_says(search.text))
+            hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
+            columns = (api_key.c.name, api_key.c.description, hint, owner.c.code)
+            wanted.append(holds(search.text, *columns, owner.c.full_name))
         query = KEY_ROW.where(*wanted).order_by(None).order_by(api_key.c.id.desc())
         counted = select(func.count()).select_from(
             KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id).subquery()
@@ -161,10 +163,9 @@ def _one(datasource_id: int, key_id: int) -> ColumnElement[bool]:
     return and_(api_key.c.datasource_id == datasource_id, api_key.c.id == key_id)
 
 
-def _says(wanted: str) -> ColumnElement[bool]:
-    hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
-    columns = (api_key.c.name, api_key.c.description, hint, owner.c.code, owner.c.full_name)
-    return or_(*(c.icontains(wanted, autoescape=True) for c in columns))
+def holds(wanted: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether one of the columns has this text in it, whatever its case."""
+    return or_(*(column.icontains(wanted, autoescape=True) for column in columns))
 
 
 def condition_of(where: Condition) -> ColumnElement[bool]:

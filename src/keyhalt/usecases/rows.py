@@ -135,6 +135,16 @@ class NewUser:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of the web pages that counts."""
+
+    id: int
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SignInRequest:
     """What a person typed. `partition`: the environment they mean, or empty."""
 

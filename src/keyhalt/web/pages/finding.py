@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from keyhalt.core.decisions import Here
     from keyhalt.core.principals import Principal
 
-PAGE = 100
-_TEXT_MAX = 100
+PAGE = 50
+TEXT_MAX = 100
 _NUMBER = re.compile(r"#([1-9][0-9]{0,9})")
 # Longer than a name somebody looks for, and without a space: a secret, whatever its kind.
 _LIKE_A_SECRET = re.compile(r"\S{40,}")
@@ -39,11 +39,14 @@ class Search:
 
     text: str
     mine: bool
+    owner: int | None
     page: int
     notice: str
 
     def address(self, **changes: object) -> str:
         values = {"q": self.text, "whose": "mine" if self.mine else "all", "page": self.page}
+        if self.owner is not None:
+            values["owner"] = self.owner
         return "/keys?" + urlencode(values | changes)
 
     def asked(self, principal: Principal) -> KeySearch:
@@ -51,7 +54,7 @@ class Search:
         return KeySearch(
             text="" if number else self.text,
             key_id=min(int(number[1]), ID_MAX) if number else None,
-            owner_id=principal.user_id if self.mine else None,
+            owner_id=principal.user_id if self.mine else self.owner,
             skip=self.first,
             take=PAGE,
         )
@@ -61,12 +64,24 @@ class Search:
         return (self.page - 1) * PAGE
 
 
-def search_of(query: Mapping[str, str]) -> Search:
+def page_number(query: Mapping[str, str]) -> int:
+    """From 1; nonsense counts as 1."""
     page = query.get("page", "1")
+    return max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1
+
+
+def number_in(text: str) -> int | None:
+    """An id; None for everything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def search_of(query: Mapping[str, str]) -> Search:
     return Search(
-        text=query.get("q", "").strip()[:_TEXT_MAX],
+        text=query.get("q", "").strip()[:TEXT_MAX],
         mine=query.get("whose") == "mine",
-        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        owner=number_in(query.get("owner", "")),
+        page=page_number(query),
         notice=query.get("found", ""),
     )
 
@@ -89,5 +104,5 @@ def address_for(text: str, whose: str, here: Here, principal: Principal, found: 
     elif is_secret(text):
         values |= {"found": "cut"}
     else:
-        values |= {"q": text[:_TEXT_MAX]}
+        values |= {"q": text[:TEXT_MAX]}
     return "/keys?" + urlencode(values)

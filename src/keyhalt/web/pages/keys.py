@@ -62,7 +62,7 @@ class KeyPages:
             "search": search,
             "rows": rows,
             "found": found,
-            "narrowed": bool(search.text or search.mine or search.page > 1),
+            "narrowed": bool(search.text or search.mine or search.owner or search.page > 1),
             "more": search.first + len(rows) < found,
             "notice": finding.NOTICES.get(search.notice, ""),
             "may": self._may(ask),
