@@ -89,6 +89,8 @@ def test_deleting_asks_for_the_name_and_says_that_it_is_in_effect(
     made = create(boss, "to go")
     key = value_in(boss.get(made.headers["location"]).text)
     one = made.headers["location"].removesuffix("/value")
+    assert boss.get("/api/v3/me", headers={"ECI-ApiKey": key}).status_code == 200
+    world.engine.use_recorder.flush()
     wrong = send(boss, f"{one}/delete", name="something else")
     assert wrong.status_code == 400
     assert boss.get("/api/v3/me", headers={"ECI-ApiKey": key}).status_code == 200

@@ -19,6 +19,7 @@ from keyhalt.storage.rows import (
     owner,
 )
 from keyhalt.storage.schema import api_key
+from keyhalt.usecases.rows import KEY_ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,18 @@ KEY_FIELDS = {
 }
 
 
+_ORDERS = dict(
+    zip(
+        KEY_ORDERS,
+        (
+            (api_key.c.id.desc(),),
+            (api_key.c.id,),
+            (func.lower(api_key.c.name), api_key.c.id),
+            (func.lower(owner.c.full_name), api_key.c.id),
+        ),
+        strict=True,
+    )
+)
 _FACTS = select(*KEY_COLUMNS, *USER_COLUMNS).select_from(key_from())
 
 
@@ -104,11 +117,22 @@ class SqlKeys:
             wanted.append(api_key.c.id == search.key_id)
         if search.owner_id is not None:
             wanted.append(api_key.c.owner_id == search.owner_id)
+        if search.owner_active is not None:
+            wanted.append(owner.c.active == search.owner_active)
+        if search.created_before is not None:
+            wanted.append(api_key.c.created_at < search.created_before)
+        if search.but:
+            # Written into the statement: there may be more of them than it may have parameters.
+            wanted.append(
+                api_key.c.id.not_in(
+                    bindparam("but", sorted(search.but), expanding=True, literal_execute=True)
+                )
+            )
         if search.text:
             hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
             columns = (api_key.c.name, api_key.c.description, hint, owner.c.code)
             wanted.append(holds(search.text, *columns, owner.c.full_name))
-        query = KEY_ROW.where(*wanted).order_by(None).order_by(api_key.c.id.desc())
+        query = KEY_ROW.where(*wanted).order_by(None).order_by(*_ORDERS[search.order])
         counted = select(func.count()).select_from(
             KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id).subquery()
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.web.pages.account import AccountPages
 from keyhalt.web.pages.app import Pages, Site
+from keyhalt.web.pages.changing_over import ChangingOverPages
 from keyhalt.web.pages.cookies import Jar
 from keyhalt.web.pages.creating import CreatingPages
 from keyhalt.web.pages.keys import KeyPages
@@ -14,6 +15,7 @@ from keyhalt.web.pages.roles import RolePages
 from keyhalt.web.pages.signing import SigningPages
 from keyhalt.web.pages.standing import StandingPages
 from keyhalt.web.pages.users import UserPages
+from keyhalt.web.pages.uses import Uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.hand_over import HandOver
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_use import LookUpUse
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sessions import WebSessions
@@ -45,6 +49,8 @@ class PageVerbs(Protocol):
     trees: Trees
 
     @property
+    def clock(self) -> Clock: ...
+    @property
     def issue(self) -> IssueKey: ...
     @property
     def delete_key(self) -> DeleteKey: ...
@@ -54,6 +60,8 @@ class PageVerbs(Protocol):
     def sign_in(self) -> SignIn: ...
     @property
     def sessions(self) -> WebSessions: ...
+    @property
+    def look_up_use(self) -> LookUpUse: ...
     @property
     def hand_over(self) -> HandOver: ...
     @property
@@ -76,7 +84,8 @@ def pages(
     jar = Jar(here.environment, here.insecure_http)
     templates = Templates(here.environment, profile.needs)
     site = Site(templates, jar, verbs.sessions, lane, record, here.insecure_http)
-    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile.needs, here)
+    uses = Uses(verbs.look_up_use, verbs.clock)
+    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile, here, uses)
     creating = CreatingPages(
         verbs.issue,
         verbs.look_up,
@@ -90,9 +99,10 @@ def pages(
     signing = SigningPages(verbs.sign_in, verbs.sessions, jar)
     users = UserPages(verbs.manage_users, verbs.look_up_users, profile, verbs.trees)
     standing = StandingPages(
-        users, verbs.look_up, verbs.look_up_users, verbs.reset_password, profile.needs
+        users, verbs.look_up, verbs.look_up_users, verbs.reset_password, profile.needs, uses
     )
+    changing_over = ChangingOverPages(verbs.look_up, uses, profile.needs)
     roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)
     account = AccountPages(verbs.edit_me, verbs.look_up, verbs.sessions, profile, verbs.trees)
-    parts = (signing, creating, keys, users, standing, roles, account)
+    parts = (signing, creating, keys, changing_over, users, standing, roles, account)
     return Pages(site, [row for part in parts for row in part.rows()], other)

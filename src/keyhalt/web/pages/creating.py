@@ -12,6 +12,7 @@ from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
 from keyhalt.usecases.hand_over import WAITS
 from keyhalt.web.pages.asking import Moved, Row, Shown
+from keyhalt.web.pages.finding import number_in
 from keyhalt.web.pages.render import status_of
 from keyhalt.web.pages.words import power_words
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.rows import KeyRow
     from keyhalt.usecases.sessions import WebSessions
     from keyhalt.web.pages.asking import Answer, Ask
     from keyhalt.web.pages.cookies import Jar
@@ -106,14 +108,23 @@ class CreatingPages:
             return Denied(Reason.NOT_FOUND)
         return principal_of(row.facts, me.credential, me.environment)
 
+    def _beside(self, ask: Ask, owner: Principal) -> KeyRow | None:
+        """The key that the new one is to take the place of."""
+        number = number_in(ask.query.get("beside", ""))
+        if number is None or permit(ask.principal, self.profile.needs.view_keys):
+            return None
+        row = self.look_up.key(owner.datasource_id, number)
+        return None if isinstance(row, Denied) else row
+
     def _form(self, ask: Ask, owner: Principal, error: str = "", status: int = 200) -> Shown:
         yours = owner.user_id == ask.principal.user_id
+        old = self._beside(ask, owner)
         values = {
             "action": "/keys/new" if yours else f"/users/{owner.user_id}/keys/new",
             "fresh": ask.fresh,
             "yours": yours,
-            "name": ask.form.get("name", ""),
-            "description": ask.form.get("description", ""),
+            "name": ask.form.get("name", old.name if old else ""),
+            "description": ask.form.get("description", old.description if old else ""),
             "error": error,
             "power": power_words(owner, self.profile, self.trees, you=yours),
         }

@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import ID_MAX, KeyClaim
-from keyhalt.usecases.rows import KeySearch
+from keyhalt.usecases.rows import KEY_ORDERS, KeySearch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from keyhalt.core.decisions import Here
     from keyhalt.core.principals import Principal
 
 PAGE = 50
+STATES = ("unused", "resting")
 TEXT_MAX = 100
 _NUMBER = re.compile(r"#([1-9][0-9]{0,9})")
 # Longer than a name somebody looks for, and without a space: a secret, whatever its kind.
@@ -40,14 +41,19 @@ class Search:
     text: str
     mine: bool
     owner: int | None
+    state: str
+    order: str
     page: int
     notice: str
 
     def address(self, **changes: object) -> str:
         values = {"q": self.text, "whose": "mine" if self.mine else "all", "page": self.page}
-        if self.owner is not None:
-            values["owner"] = self.owner
-        return "/keys?" + urlencode(values | changes)
+        values |= {"owner": self.owner or "", "state": self.state, "order": self.order}
+        return "/keys?" + urlencode({k: v for k, v in (values | changes).items() if v})
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.text or self.mine or self.owner or self.state or self.page > 1)
 
     def asked(self, principal: Principal) -> KeySearch:
         number = _NUMBER.fullmatch(self.text)
@@ -55,6 +61,8 @@ class Search:
             text="" if number else self.text,
             key_id=min(int(number[1]), ID_MAX) if number else None,
             owner_id=principal.user_id if self.mine else self.owner,
+            owner_active=False if self.state == "resting" else None,
+            order=self.order or KEY_ORDERS[0],
             skip=self.first,
             take=PAGE,
         )
@@ -70,6 +78,10 @@ def page_number(query: Mapping[str, str]) -> int:
     return max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1
 
 
+def _one_of(known: Collection[str], text: str) -> str:
+    return text if text in known else ""
+
+
 def number_in(text: str) -> int | None:
     """An id; None for everything else."""
     text = text.strip()
@@ -81,6 +93,8 @@ def search_of(query: Mapping[str, str]) -> Search:
         text=query.get("q", "").strip()[:TEXT_MAX],
         mine=query.get("whose") == "mine",
         owner=number_in(query.get("owner", "")),
+        state=_one_of(STATES, query.get("state", "")),
+        order=_one_of(KEY_ORDERS[1:], query.get("order", "")),
         page=page_number(query),
         notice=query.get("found", ""),
     )

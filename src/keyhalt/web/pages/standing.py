@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.web.pages.asking import Answer, Ask
     from keyhalt.web.pages.users import UserPages
+    from keyhalt.web.pages.uses import Uses
 
 _SHOWN = 10
+_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class StandingPages:
     look_up_users: LookUpUsers
     reset_password: ResetPassword
     needs: Needs
+    uses: Uses
 
     def rows(self) -> list[Row]:
         one = "/users/{user}"
@@ -49,14 +52,18 @@ class StandingPages:
         if isinstance(row, Denied):
             return row
         user = row.facts
-        search = KeySearch(owner_id=user.user_id, take=_SHOWN)
+        search = KeySearch(owner_id=user.user_id, take=_COUNTED)
         keys, count = self.look_up.key_page(user.datasource_id, search)
+        uses = self.uses.of(user.datasource_id, [key.id for key in keys]) or {}
+        last = [shown.use.last for shown in uses.values() if shown.use.last]
         alike = UserQuery(role_id=user.role_id, active=True, page=Page(1, 6))
         others, _ = self.look_up_users.found(user.datasource_id, alike)
         values = {
             "row": row,
             "count": count_words(count, "key", "keys"),
-            "keys": keys if permit(ask.principal, self.needs.view_keys) is None else [],
+            "last": max(last, key=lambda each: each.at) if last else None,
+            "uses": uses,
+            "keys": keys[:_SHOWN] if permit(ask.principal, self.needs.view_keys) is None else [],
             "others": [each for each in others if each.facts.user_id != user.user_id],
         }
         return Shown("deactivate.html", values)
