@@ -209,6 +209,7 @@ class Engine:
             admit=self.sign_in.admit,
             reader=self.verifying.reader,
             store=SqlSessions(self.stores.signins),
+            rights=self.rights,
             recorder=self.recorder,
             here=self.here,
             clock=self.clock,

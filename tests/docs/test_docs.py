@@ -267,6 +267,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
         me,
         passwords,
         roles,
+        sessions,
         users,
     )  # fmt: skip
 
@@ -281,6 +282,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
         *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),
         *passwords.operations(passwords.PasswordHandlers(nothing), needs),  # type: ignore[arg-type]
         *users.operations(users.UserHandlers(profile, *[nothing] * 4)),  # type: ignore[arg-type]
+        *sessions.operations(sessions.SessionHandlers(nothing)),  # type: ignore[arg-type]
         *exchange.operations(exchange.ExchangeHandlers(nothing)),  # type: ignore[arg-type]
         *roles.operations(roles.RoleHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *groups.operations(groups.GroupHandlers(nothing, nothing), needs),  # type: ignore[arg-type]

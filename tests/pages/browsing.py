@@ -32,3 +32,10 @@ def value_in(page: str) -> str:
     found = re.search(r'id="plain"[^>]*>([^<]+)<', page)
     assert found, page
     return html.unescape(found[1])
+
+
+def save_role(http: TestClient, path: str, **form: str) -> Any:
+    """Send the form of a role, and then the one that shows the difference."""
+    seen = send(http, path, **form)
+    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', seen.text)
+    return send(http, path, **dict(hidden)) if hidden else seen

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from keyhalt.storage.schema import key_day
 from tests.pages.browsing import create, send, sign_in
 from tests.world import World, make_world
 
@@ -43,16 +44,58 @@ def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
     for number in range(8):
         world.key(gone, f"meter reader {number}")
     world.deactivate("gone")
+    _use(world, http)
     one = made.removesuffix("/value")
     yield "keys", http.get("/keys").text
     yield "keys-none-fits", http.get("/keys?q=zzz").text
     yield "key", http.get(one).text
+    yield "changeover", http.get(f"{one}/changeover").text
     yield "delete", http.get(f"{one}/delete").text
     yield "deleted", send(http, f"{one}/delete", name="Billing export").text
     yield "not-found", http.get("/keys/999").text
     yield "webhooks", http.get("/webhooks").text
+    yield "me", http.get("/me").text
+    yield "users", http.get("/users").text
+    user = f"/users/{gone.user_id}"
+    yield "user", http.get(user).text
+    yield "user-new", http.get("/users/new").text
+    world.activate("gone")
+    yield "deactivate", http.get(f"{user}/deactivate").text
+    yield "deactivated", send(http, f"{user}/deactivate").text
+    yield "roles", http.get("/roles").text
+    role = f"/roles/{gone.role_id}"
+    yield "role", http.get(role).text
+    yield "role-new", http.get("/roles/new").text
+    changed = {"name": "Readers", "description": "", "orders.view": "on"}
+    yield "role-difference", send(http, role, **changed).text
+    yield "role-built-in", http.get("/roles/1").text
     world.grant("jsmith", "settings.view")
     yield "keys-only-looking", http.get("/keys").text
+
+
+def _use(world: World, http: TestClient) -> None:
+    """A month of use for every key, each its own."""
+    from datetime import timedelta
+
+    from sqlalchemy import insert
+
+    today = world.engine.clock.now().date()
+    rows = [
+        {
+            "datasource_id": world.datasource_id,
+            "key_id": key.id,
+            "day": today - timedelta(days=back),
+            "outcome": outcome,
+            "requests": (back * key.id * 37) % 900 + 5,
+        }
+        for key in world.engine.look_up.keys(world.datasource_id)
+        for back in range(30)
+        for outcome in ("allowed", *(("permission_denied",) if back % 7 == 0 else ()))
+        if key.id % 3
+    ]
+    with world.engine.stores.use.begin() as connection:
+        connection.execute(insert(key_day), rows)
+    http.get("/keys")
 
 
 @contextmanager

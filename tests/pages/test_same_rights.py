@@ -11,10 +11,16 @@ from starlette.testclient import TestClient
 from keyhalt.core.decisions import Allowed, Cause, Denied, decide_session
 from keyhalt.core.principals import SessionFacts
 from keyhalt.usecases.sessions import IDLE
-from tests.pages.browsing import create, send, sign_in
-from tests.world import World
+from tests.pages.browsing import create, save_role, send, sign_in
+from tests.world import PASSWORD, World
 
-GRANTS = [("orders.view",), ("settings.view",), ("settings.manage",), ("*",)]
+GRANTS = [
+    ("orders.view",),
+    ("settings.view",),
+    ("settings.manage",),
+    ("settings.manage", "orders.view"),
+    ("*",),
+]
 
 
 @pytest.fixture
@@ -119,3 +125,77 @@ def test_a_session_ends_unused_after_its_idle_time_and_in_any_case_after_its_lif
         else:
             assert isinstance(decision, Denied)
             assert decision.cause is cause
+
+
+@pytest.mark.parametrize("grants", GRANTS, ids=str)
+def test_users_roles_and_sessions_are_allowed_exactly_when_the_api_allows_them(
+    world: World, http: TestClient, grants: tuple[str, ...]
+) -> None:
+    """Each action of the pages and its operation, both ways, with the same permission."""
+    user = world.user("someone", *grants)
+    other = world.user("other", "orders.view")
+    robot = world.user("robot", "orders.view", service=True)
+    _, text = world.key(user, "own")
+    key = {"ECI-ApiKey": text}
+    role = {"systemUserRoleName": "by api"}
+    ours = f"/api/keyhalt/v1/users/{other.user_id}"
+    person = {
+        "userCode": "api",
+        "fullName": "By Api",
+        "email": "a@example.org",
+        "password": PASSWORD,
+        "userRoleId": other.role_id,
+        "active": True,
+    }
+    edit = {**person, "userCode": "other", "password": None}
+    api = [
+        http.get(ours, headers=key),
+        http.post("/api/keyhalt/v1/users", headers=key, json=person),
+        http.put(ours, headers=key, json=edit),
+        http.put(f"{ours}/password", headers=key, json={"password": "one for the other"}),
+        http.put(ours, headers=key, json={**edit, "active": False}),
+        http.put(ours, headers=key, json=edit),
+        http.post(
+            f"/api/keyhalt/v1/users/{robot.user_id}/keys", headers=key, json={"apiKeyName": "n"}
+        ),
+        http.get("/api/v3/userrole", headers=key),
+        http.get(f"/api/v3/userrole/{other.role_id}", headers=key),
+        http.post("/api/v202206/userrole", headers=key, json=role),
+        http.put(
+            f"/api/v202206/userrole/{other.role_id}",
+            headers=key,
+            json={"systemUserRoleName": "x"},
+        ),
+        http.put(
+            f"/api/v202206/userrole/{other.role_id}/hidden", headers=key, json={"hidden": True}
+        ),
+        http.get("/api/keyhalt/v1/me/sessions", headers=key),
+        http.put("/api/v3/me", headers=key, json={"fullName": "Me"}),
+    ]
+    sign_in(http, "someone")
+    one, its_role = f"/users/{other.user_id}", f"/roles/{other.role_id}"
+    form = {"code": "page", "full_name": "By Page", "email": "p@example.org"}
+    form |= {"role": str(other.role_id), "password": PASSWORD}
+    pages = [
+        http.get(one),
+        send(http, "/users/new", **form),
+        send(http, one, **form | {"code": "other"}),
+        send(http, f"{one}/password", password="another for the other"),
+        send(http, f"{one}/deactivate"),
+        send(http, f"{one}/activate"),
+        send(http, f"/users/{robot.user_id}/keys/new", name="n", description=""),
+        http.get("/roles"),
+        http.get(its_role),
+        send(http, "/roles/new", name="by page", description=""),
+        save_role(http, its_role, name="y", description=""),
+        send(http, f"{its_role}/hidden", hidden="no"),
+        http.get("/me"),
+        send(http, "/me", full_name="Me", email="me@example.org"),
+    ]
+    assert [page.status_code == 403 for page in pages] == [a.status_code == 403 for a in api]
+    assert [page.status_code for page in pages if page.status_code not in (200, 303, 403)] == []
+    assert [a.status_code for a in api if a.status_code not in (200, 201, 204, 403)] == []
+    forms = [http.get(path) for path in ("/users/new", f"{one}/deactivate", "/roles/new")]
+    may = "settings.manage" in grants or "*" in grants
+    assert {form.status_code for form in forms} == {200 if may else 403}
+    assert (http.get("/users").status_code == 403) == (api[0].status_code == 403)

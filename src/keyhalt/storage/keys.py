@@ -19,6 +19,7 @@ from keyhalt.storage.rows import (
     owner,
 )
 from keyhalt.storage.schema import api_key
+from keyhalt.usecases.rows import KEY_ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,18 @@ KEY_FIELDS = {
 }
 
 
+_ORDERS = dict(
+    zip(
+        KEY_ORDERS,
+        (
+            (api_key.c.id.desc(),),
+            (api_key.c.id,),
+            (func.lower(api_key.c.name), api_key.c.id),
+            (func.lower(owner.c.full_name), api_key.c.id),
+        ),
+        strict=True,
+    )
+)
 _FACTS = select(*KEY_COLUMNS, *USER_COLUMNS).select_from(key_from())
 
 
@@ -104,9 +117,22 @@ class SqlKeys:
             wanted.append(api_key.c.id == search.key_id)
         if search.owner_id is not None:
             wanted.append(api_key.c.owner_id == search.owner_id)
+        if search.owner_active is not None:
+            wanted.append(owner.c.active == search.owner_active)
+        if search.created_before is not None:
+            wanted.append(api_key.c.created_at < search.created_before)
+        if search.but:
+            # Written into the statement: there may be more of them than it may have parameters.
+            wanted.append(
+                api_key.c.id.not_in(
+                    bindparam("but", sorted(search.but), expanding=True, literal_execute=True)
+                )
+            )
         if search.text:
-            wanted.append(_says(search.text))
-        query = KEY_ROW.where(*wanted).order_by(None).order_by(api_key.c.id.desc())
+            hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
+            columns = (api_key.c.name, api_key.c.description, hint, owner.c.code)
+            wanted.append(holds(search.text, *columns, owner.c.full_name))
+        query = KEY_ROW.where(*wanted).order_by(None).order_by(*_ORDERS[search.order])
         counted = select(func.count()).select_from(
             KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id).subquery()
         )
@@ -161,10 +187,9 @@ def _one(datasource_id: int, key_id: int) -> ColumnElement[bool]:
     return and_(api_key.c.datasource_id == datasource_id, api_key.c.id == key_id)
 
 
-def _says(wanted: str) -> ColumnElement[bool]:
-    hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
-    columns = (api_key.c.name, api_key.c.description, hint, owner.c.code, owner.c.full_name)
-    return or_(*(c.icontains(wanted, autoescape=True) for c in columns))
+def holds(wanted: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether one of the columns has this text in it, whatever its case."""
+    return or_(*(column.icontains(wanted, autoescape=True) for column in columns))
 
 
 def condition_of(where: Condition) -> ColumnElement[bool]:

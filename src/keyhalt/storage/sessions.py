@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, insert, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from keyhalt.storage.schema import key_pad, web_session
 from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.rows import SessionRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import ColumnElement, Engine
 
     from keyhalt.core.principals import UserFacts
 
@@ -46,7 +48,34 @@ class SqlSessions:
             connection.execute(update(web_session).where(row).values(seen_at=at))
 
     def end(self, digest: bytes, at: datetime) -> bool:
-        row = and_(web_session.c.digest == digest, web_session.c.ended_at.is_(None))
+        return self._end(web_session.c.digest == digest, at)
+
+    def end_one(self, datasource_id: int, session_id: int, at: datetime) -> bool:
+        which = and_(web_session.c.datasource_id == datasource_id, web_session.c.id == session_id)
+        return self._end(which, at)
+
+    def living(self, user: UserFacts, now: datetime, seen_after: datetime) -> Sequence[SessionRow]:
+        """Newest first. Those of an earlier sign-in generation ended with it."""
+        counts = and_(
+            web_session.c.datasource_id == user.datasource_id,
+            web_session.c.user_id == user.user_id,
+            web_session.c.sign_in_generation == user.sign_in_generation,
+            web_session.c.ended_at.is_(None),
+            web_session.c.expires_at > now,
+            web_session.c.seen_at > seen_after,
+        )
+        query = select(
+            web_session.c.id,
+            web_session.c.created_at,
+            web_session.c.seen_at,
+            web_session.c.expires_at,
+        )
+        query = query.where(counts).order_by(web_session.c.id.desc())
+        with transaction(self._engine, write=False) as connection:
+            return [SessionRow(*row) for row in connection.execute(query)]
+
+    def _end(self, which: ColumnElement[bool], at: datetime) -> bool:
+        row = and_(which, web_session.c.ended_at.is_(None))
         with transaction(self._engine, write=True) as connection:
             ended = connection.execute(update(web_session).where(row).values(ended_at=at))
             return bool(ended.rowcount)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, select
 
 from keyhalt.core.filters import Field, FieldType
-from keyhalt.storage.keys import condition_of
+from keyhalt.storage.keys import condition_of, holds
 from keyhalt.storage.rows import IDS_MAX, USER_COLUMNS, owner, user_facts, user_from
 from keyhalt.storage.schema import role, user_group, user_group_member
 from keyhalt.usecases.people import USER_ORDERS, UserDetails, UserRow
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from keyhalt.core.filters import Condition
     from keyhalt.usecases.people import UserQuery
 
 # The wire's names of what a list of users can be filtered by (docs/wire.md). A user of several
@@ -64,7 +63,7 @@ def page(
     connection: Connection, datasource_id: int, query: UserQuery
 ) -> tuple[Sequence[UserRow], int]:
     """The users in their order, and how many pass."""
-    ids = _passing(datasource_id, query.where)
+    ids = _passing(datasource_id, query)
     key = _ORDERS[query.order]
     if query.order == USER_ORDERS[-1]:
         same = (role.c.datasource_id == owner.c.datasource_id) & (role.c.id == owner.c.role_id)
@@ -73,15 +72,22 @@ def page(
     if query.page is None:
         wanted = list(connection.execute(ids).scalars())
         return _rows(connection, datasource_id, wanted), len(wanted)
-    passing = _passing(datasource_id, query.where).subquery()
+    passing = _passing(datasource_id, query).subquery()
     total = int(connection.execute(select(func.count()).select_from(passing)).scalar_one())
     shown = ids.limit(query.page.size).offset(query.page.offset)
     wanted = list(connection.execute(shown).scalars())
     return _rows(connection, datasource_id, wanted), total
 
 
-def _passing(datasource_id: int, where: Condition | None) -> Select[Any]:
+def _passing(datasource_id: int, query: UserQuery) -> Select[Any]:
     ids = select(owner.c.id).where(owner.c.datasource_id == datasource_id)
+    if query.role_id is not None:
+        ids = ids.where(owner.c.role_id == query.role_id)
+    if query.active is not None:
+        ids = ids.where(owner.c.active == query.active)
+    if query.text:
+        ids = ids.where(holds(query.text, owner.c.full_name, owner.c.code, owner.c.email))
+    where = query.where
     if where is None:
         return ids
     if _MEMBER not in where.sql:

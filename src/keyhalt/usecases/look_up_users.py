@@ -72,6 +72,11 @@ class LookUpUsers:
                 return where
             return tx.users.page(datasource_id, UserQuery(where, page, *ordered))
 
+    def found(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
+        """A part of those that are looked for, and how many they are."""
+        with self._rights.look() as tx:
+            return tx.users.page(datasource_id, query)
+
     def user(self, datasource_id: int, user_id: int) -> UserRow | Denied:
         with self._rights.look() as tx:
             return tx.users.row(datasource_id, user_id) or Denied(Reason.NOT_FOUND)

@@ -109,12 +109,18 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class UserQuery:
-    """Which users, in which order. `page` None: all of them."""
+    """Which users, in which order. `page` None: all of them.
+
+    `text`: in their name, code or email. `role_id`, `active`: only those.
+    """
 
     where: Condition | None = None
     page: Page | None = None
     order: str = USER_ORDERS[0]
     descending: bool = False
+    text: str = ""
+    role_id: int | None = None
+    active: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

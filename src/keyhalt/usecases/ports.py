@@ -312,16 +312,6 @@ class TokenStore(Protocol):
         """Every token and every session of the web pages."""
 
 
-class SessionStore(Protocol):
-    def add(
-        self, digest: bytes, *, user: UserFacts, created_at: datetime, expires_at: datetime
-    ) -> int:
-        """Keeps the sign-in generation of `user`."""
-
-    def seen(self, datasource_id: int, session_id: int, at: datetime) -> None: ...
-    def end(self, digest: bytes, at: datetime) -> bool: ...
-
-
 class SignInThrottle(Protocol):
     """Shared by every process, so that more workers do not mean more tries."""
 

@@ -87,16 +87,24 @@ class KeyRow:
     imported: bool
 
 
+KEY_ORDERS = ("newest", "oldest", "name", "owner")
+
+
 @dataclass(frozen=True, slots=True)
 class KeySearch:
-    """Keys that are not deleted, newest first. `text`: in their name, description, hint or owner.
+    """Keys that are not deleted. `text`: in their name, description, hint or owner.
 
-    `key_id`, `owner_id`: only that one, only theirs. `skip` and `take`: which part of them.
+    `key_id`, `owner_id`: only that one, only theirs. `but`: without these.
+    `skip` and `take`: which part of them.
     """
 
     text: str = ""
     key_id: int | None = None
     owner_id: int | None = None
+    owner_active: bool | None = None
+    but: frozenset[int] = frozenset()
+    created_before: datetime | None = None
+    order: str = KEY_ORDERS[0]
     skip: int = 0
     take: int = 100
 
@@ -132,6 +140,16 @@ class NewUser:
     created_at: datetime
     active: bool = True
     service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of the web pages that counts."""
+
+    id: int
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

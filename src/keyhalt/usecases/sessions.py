@@ -9,34 +9,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.core.audit import Actor, AuditEvent, Event
 from keyhalt.core.decisions import Cause, Denied, Reason, decide_session
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.core.secrets import TOKEN_BYTES, Secret, digest_of, token_from
 from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.rows import SignInRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Here
-    from keyhalt.core.principals import Principal
-    from keyhalt.usecases.ports import Clock, CredentialReader, Randomness, Recorder, SessionStore
-    from keyhalt.usecases.rows import SignInFacts, SignInRequest
+    from keyhalt.core.principals import Principal, UserFacts
+    from keyhalt.usecases.ports import (
+        Clock,
+        CredentialReader,
+        Randomness,
+        Recorder,
+        Rights,
+    )
+    from keyhalt.usecases.rows import SessionRow, SignInFacts
 
 IDLE = timedelta(minutes=30)
 LIFETIME = timedelta(hours=12)
+FRESH = timedelta(minutes=5)
 _SEEN_EVERY = timedelta(minutes=1)
+
+
+class SessionStore(Protocol):
+    def add(
+        self, digest: bytes, *, user: UserFacts, created_at: datetime, expires_at: datetime
+    ) -> int:
+        """Keeps the sign-in generation of `user`."""
+
+    def seen(self, datasource_id: int, session_id: int, at: datetime) -> None: ...
+    def end(self, digest: bytes, at: datetime) -> bool: ...
+    def end_one(self, datasource_id: int, session_id: int, at: datetime) -> bool: ...
+    def living(
+        self, user: UserFacts, now: datetime, seen_after: datetime
+    ) -> Sequence[SessionRow]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """`stale`: its use has to be noted, or it would count as idle."""
+    """`stale`: its use has to be noted, or it would count as idle. `fresh`: opened just now."""
 
     principal: Principal
     stale: bool
+    fresh: bool
 
 
 class WebSessions:
@@ -48,6 +72,7 @@ class WebSessions:
         admit: Callable[[SignInRequest, Origin], SignInFacts | Denied],
         reader: CredentialReader,
         store: SessionStore,
+        rights: Rights,
         recorder: Recorder,
         here: Here,
         clock: Clock,
@@ -56,6 +81,7 @@ class WebSessions:
         self._admit = admit
         self._reader = reader
         self._store = store
+        self._rights = rights
         self._recorder = recorder
         self._here = here
         self._clock = clock
@@ -97,20 +123,51 @@ class WebSessions:
         decision = decide_session(facts, self._here, now, IDLE)
         if isinstance(decision, Denied) or facts is None:
             return decision if isinstance(decision, Denied) else Denied(Reason.INVALID_SESSION)
-        return Resumed(decision.principal, stale=now >= facts.seen_at + _SEEN_EVERY)
+        return Resumed(
+            decision.principal,
+            stale=now >= facts.seen_at + _SEEN_EVERY,
+            fresh=now < facts.expires_at - LIFETIME + FRESH,
+        )
+
+    def confirm(self, principal: Principal, password: Secret, origin: Origin) -> Denied | None:
+        """Whether it is still who signed in that sits there; counted as a sign-in is."""
+        request = SignInRequest(principal.datasource, principal.user_code, password)
+        found = self._admit(request, origin)
+        return found if isinstance(found, Denied) else None
+
+    def of(self, principal: Principal) -> Sequence[SessionRow]:
+        """Their own that count, newest first."""
+        with self._rights.look() as tx:
+            user = tx.users.get(principal.datasource_id, principal.user_id)
+        if user is None:
+            return []
+        now = self._clock.now()
+        return self._store.living(user, now, seen_after=now - IDLE)
+
+    def end(self, principal: Principal, session_id: int, origin: Origin) -> Denied | None:
+        """One of their own, from any of their credentials. Others' are not found."""
+        if not any(row.id == session_id for row in self.of(principal)):
+            return Denied(Reason.NOT_FOUND)
+        if self._store.end_one(principal.datasource_id, session_id, self._clock.now()):
+            self._record_end(principal, session_id, origin)
+        return None
 
     def note_use(self, principal: Principal) -> None:
         self._store.seen(principal.datasource_id, principal.credential.id, self._clock.now())
 
     def close(self, text: bytes, principal: Principal, origin: Origin) -> None:
         if self._store.end(digest_of(text), self._clock.now()):
-            actor = Actor(principal.user_code, principal.user_id, principal.credential)
-            self._recorder.record(
-                AuditEvent(
-                    Event.SIGN_OUT,
-                    self._clock.now(),
-                    actor,
-                    origin,
-                    datasource_id=principal.datasource_id,
-                )
+            self._record_end(principal, principal.credential.id, origin)
+
+    def _record_end(self, principal: Principal, session_id: int, origin: Origin) -> None:
+        self._recorder.record(
+            AuditEvent(
+                event=Event.SIGN_OUT,
+                at=self._clock.now(),
+                actor=Actor(principal.user_code, principal.user_id, principal.credential),
+                origin=origin,
+                datasource_id=principal.datasource_id,
+                object_type="session",
+                object_id=session_id,
             )
+        )

@@ -23,6 +23,7 @@ from keyhalt.web.api import (
     me,
     passwords,
     roles,
+    sessions,
     sign_in,
     users,
     verify,
@@ -143,6 +144,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
         *users.operations(user_handlers),
         *passwords.operations(password_handlers, parts.profile.needs),
         *roles.operations(role_handlers),
+        *sessions.operations(sessions.SessionHandlers(parts.pages.sessions)),
         *groups.operations(group_handlers, parts.profile.needs),
         *(operation for app in parts.apps for operation in app.operations()),
     ]

@@ -162,11 +162,11 @@ def _place(loc: Sequence[int | str]) -> str:
     return text
 
 
-def parse_query(query: bytes) -> dict[str, str] | Refused:
+def parse_query(query: bytes, at_most: int = QUERY_PARAMETERS_MAX) -> dict[str, str] | Refused:
     """Each parameter once, percent-decoded; `+` is a space. Refused: twice, or not UTF-8."""
     values: dict[str, str] = {}
     parts = [part for part in query.decode("latin-1").split("&") if part]
-    if len(parts) > QUERY_PARAMETERS_MAX:
+    if len(parts) > at_most:
         return Refused(Fault.INVALID_QUERY, "There are too many query parameters.")
     for part in parts:
         raw_name, _, raw_value = part.partition("=")

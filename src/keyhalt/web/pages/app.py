@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from keyhalt.web.pages.render import Templates
 
 SIGN_IN = "/sign-in"
+# A role's form has one for each level of each permission.
+_FIELDS_MAX = 2_000
 _ASSETS = {"pages.css": b"text/css; charset=utf-8", "pages.js": b"text/javascript; charset=utf-8"}
 
 
@@ -114,6 +116,7 @@ class Pages:
         site, cookies = self._site, cookies_in(scope["headers"])
         session = cookies.get(site.jar.session, "").encode("latin-1")
         principal: Principal | None = None
+        fresh = False
         if session:
             resumed = await site.sessions.resume(session)
             if isinstance(resumed, Denied):
@@ -121,7 +124,7 @@ class Pages:
                     return self._away(scope, row, resumed)
                 session = b""
             else:
-                principal = resumed.principal
+                principal, fresh = resumed.principal, resumed.fresh
                 if resumed.stale:
                     await run_in_threadpool(site.sessions.note_use, principal)
         elif row.signed_in:
@@ -132,7 +135,7 @@ class Pages:
         form = await _form(receive) if row.method == "POST" else {}
         if isinstance(form, Refused):
             return form
-        return Ask(origin_of(scope), ids, query, form, cookies, session, principal)
+        return Ask(origin_of(scope), ids, query, form, cookies, session, fresh, principal)
 
     def _away(self, scope: Scope, row: Row, denied: Denied) -> Answer:
         if denied.reason is not Reason.INVALID_SESSION:
@@ -200,4 +203,4 @@ def _to_sign_in(scope: Scope, row: Row, *headers: Header) -> Moved:
 async def _form(receive: Receive) -> dict[str, str] | Refused:
     """A form as browsers send it: application/x-www-form-urlencoded, each name once."""
     body = await receive_body(receive)
-    return body if isinstance(body, Refused) else parse_query(body)
+    return body if isinstance(body, Refused) else parse_query(body, _FIELDS_MAX)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for a page. `session`: the text of its cookie, where a session was resumed."""
+    """One request for a page. `session`: the text of its cookie, where a session was resumed.
+
+    `fresh`: the password was given minutes ago.
+    """
 
     origin: Origin
     ids: Mapping[str, int]
@@ -26,6 +29,7 @@ class Ask:
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     session: bytes = field(default=b"", repr=False)
+    fresh: bool = False
     _principal: Principal | None = None
 
     @property

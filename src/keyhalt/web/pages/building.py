@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from keyhalt.web.pages.account import AccountPages
 from keyhalt.web.pages.app import Pages, Site
+from keyhalt.web.pages.changing_over import ChangingOverPages
 from keyhalt.web.pages.cookies import Jar
 from keyhalt.web.pages.creating import CreatingPages
 from keyhalt.web.pages.keys import KeyPages
 from keyhalt.web.pages.render import Templates
+from keyhalt.web.pages.roles import RolePages
 from keyhalt.web.pages.signing import SigningPages
+from keyhalt.web.pages.standing import StandingPages
+from keyhalt.web.pages.users import UserPages
+from keyhalt.web.pages.uses import Uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +25,16 @@ if TYPE_CHECKING:
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Denied, Here
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.edit_me import EditMe
     from keyhalt.usecases.hand_over import HandOver
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.look_up_use import LookUpUse
+    from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_roles import ManageRoles
+    from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.ports import Clock
+    from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sessions import WebSessions
     from keyhalt.usecases.sign_in import SignIn
@@ -36,6 +49,8 @@ class PageVerbs(Protocol):
     trees: Trees
 
     @property
+    def clock(self) -> Clock: ...
+    @property
     def issue(self) -> IssueKey: ...
     @property
     def delete_key(self) -> DeleteKey: ...
@@ -46,7 +61,19 @@ class PageVerbs(Protocol):
     @property
     def sessions(self) -> WebSessions: ...
     @property
+    def look_up_use(self) -> LookUpUse: ...
+    @property
     def hand_over(self) -> HandOver: ...
+    @property
+    def manage_users(self) -> ManageUsers: ...
+    @property
+    def manage_roles(self) -> ManageRoles: ...
+    @property
+    def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def reset_password(self) -> ResetPassword: ...
+    @property
+    def edit_me(self) -> EditMe: ...
 
 
 def pages(
@@ -55,8 +82,27 @@ def pages(
     """`other` answers addresses that are no page."""
     here, profile = verbs.here, verbs.profile
     jar = Jar(here.environment, here.insecure_http)
-    site = Site(Templates(here.environment), jar, verbs.sessions, lane, record, here.insecure_http)
-    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile.needs, here)
-    creating = CreatingPages(verbs.issue, verbs.look_up, verbs.hand_over, profile, verbs.trees, jar)
+    templates = Templates(here.environment, profile.needs)
+    site = Site(templates, jar, verbs.sessions, lane, record, here.insecure_http)
+    uses = Uses(verbs.look_up_use, verbs.clock)
+    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile, here, uses)
+    creating = CreatingPages(
+        verbs.issue,
+        verbs.look_up,
+        verbs.look_up_users,
+        verbs.hand_over,
+        verbs.sessions,
+        profile,
+        verbs.trees,
+        jar,
+    )
     signing = SigningPages(verbs.sign_in, verbs.sessions, jar)
-    return Pages(site, [*signing.rows(), *creating.rows(), *keys.rows()], other)
+    users = UserPages(verbs.manage_users, verbs.look_up_users, profile, verbs.trees)
+    standing = StandingPages(
+        users, verbs.look_up, verbs.look_up_users, verbs.reset_password, profile.needs, uses
+    )
+    changing_over = ChangingOverPages(verbs.look_up, uses, profile.needs)
+    roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)
+    account = AccountPages(verbs.edit_me, verbs.look_up, verbs.sessions, profile, verbs.trees)
+    parts = (signing, creating, keys, changing_over, users, standing, roles, account)
+    return Pages(site, [row for part in parts for row in part.rows()], other)

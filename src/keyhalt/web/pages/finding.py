@@ -9,16 +9,17 @@ from urllib.parse import urlencode
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import ID_MAX, KeyClaim
-from keyhalt.usecases.rows import KeySearch
+from keyhalt.usecases.rows import KEY_ORDERS, KeySearch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from keyhalt.core.decisions import Here
     from keyhalt.core.principals import Principal
 
-PAGE = 100
-_TEXT_MAX = 100
+PAGE = 50
+STATES = ("unused", "resting")
+TEXT_MAX = 100
 _NUMBER = re.compile(r"#([1-9][0-9]{0,9})")
 # Longer than a name somebody looks for, and without a space: a secret, whatever its kind.
 _LIKE_A_SECRET = re.compile(r"\S{40,}")
@@ -39,19 +40,29 @@ class Search:
 
     text: str
     mine: bool
+    owner: int | None
+    state: str
+    order: str
     page: int
     notice: str
 
     def address(self, **changes: object) -> str:
         values = {"q": self.text, "whose": "mine" if self.mine else "all", "page": self.page}
-        return "/keys?" + urlencode(values | changes)
+        values |= {"owner": self.owner or "", "state": self.state, "order": self.order}
+        return "/keys?" + urlencode({k: v for k, v in (values | changes).items() if v})
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.text or self.mine or self.owner or self.state or self.page > 1)
 
     def asked(self, principal: Principal) -> KeySearch:
         number = _NUMBER.fullmatch(self.text)
         return KeySearch(
             text="" if number else self.text,
             key_id=min(int(number[1]), ID_MAX) if number else None,
-            owner_id=principal.user_id if self.mine else None,
+            owner_id=principal.user_id if self.mine else self.owner,
+            owner_active=False if self.state == "resting" else None,
+            order=self.order or KEY_ORDERS[0],
             skip=self.first,
             take=PAGE,
         )
@@ -61,12 +72,30 @@ class Search:
         return (self.page - 1) * PAGE
 
 
-def search_of(query: Mapping[str, str]) -> Search:
+def page_number(query: Mapping[str, str]) -> int:
+    """From 1; nonsense counts as 1."""
     page = query.get("page", "1")
+    return max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1
+
+
+def _one_of(known: Collection[str], text: str) -> str:
+    return text if text in known else ""
+
+
+def number_in(text: str) -> int | None:
+    """An id; None for everything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def search_of(query: Mapping[str, str]) -> Search:
     return Search(
-        text=query.get("q", "").strip()[:_TEXT_MAX],
+        text=query.get("q", "").strip()[:TEXT_MAX],
         mine=query.get("whose") == "mine",
-        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        owner=number_in(query.get("owner", "")),
+        state=_one_of(STATES, query.get("state", "")),
+        order=_one_of(KEY_ORDERS[1:], query.get("order", "")),
+        page=page_number(query),
         notice=query.get("found", ""),
     )
 
@@ -89,5 +118,5 @@ def address_for(text: str, whose: str, here: Here, principal: Principal, found: 
     elif is_secret(text):
         values |= {"found": "cut"}
     else:
-        values |= {"q": text[:_TEXT_MAX]}
+        values |= {"q": text[:TEXT_MAX]}
     return "/keys?" + urlencode(values)

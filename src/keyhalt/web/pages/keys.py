@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core.decisions import Denied, permit
@@ -10,16 +10,18 @@ from keyhalt.core.refusals import Refused
 from keyhalt.web.pages import finding
 from keyhalt.web.pages.asking import Moved, Row, Shown
 from keyhalt.web.pages.render import status_of
+from keyhalt.web.pages.troubles import TROUBLES
 from keyhalt.web.pages.words import receipt_words
 
 if TYPE_CHECKING:
     from keyhalt.core.decisions import Here
-    from keyhalt.core.profiles import Needs
+    from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.rows import KeyRow
     from keyhalt.web.pages.asking import Answer, Ask
+    from keyhalt.web.pages.uses import Uses
 
 _NOTICES = {"saved": "Saved."}
 
@@ -29,8 +31,9 @@ class KeyPages:
     issue: IssueKey
     delete_key: DeleteKey
     look_up: LookUp
-    needs: Needs
+    profile: Profile
     here: Here
+    uses: Uses
 
     def rows(self) -> list[Row]:
         one = "/keys/{key}"
@@ -49,30 +52,33 @@ class KeyPages:
         return Moved("/keys")
 
     def list(self, ask: Ask) -> Answer:
-        no = permit(ask.principal, self.needs.view_keys)
+        no = permit(ask.principal, self.profile.needs.view_keys)
         if no is not None:
             return no
         if finding.is_secret(ask.query.get("q", "")):
             return Moved(self._address(ask, ask.query, "address"))
-        search = finding.search_of(ask.query)
-        rows, found = self.look_up.key_page(
-            ask.principal.datasource_id, search.asked(ask.principal)
-        )
+        search, where = finding.search_of(ask.query), ask.principal.datasource_id
+        asked = search.asked(ask.principal)
+        if search.state == "unused":
+            used, since = self.uses.used_lately(where)
+            asked = replace(asked, but=used, created_before=since)
+        rows, found = self.look_up.key_page(where, asked)
         values = {
             "search": search,
             "rows": rows,
             "found": found,
-            "narrowed": bool(search.text or search.mine or search.page > 1),
+            "uses": self.uses.of(where, [row.id for row in rows]),
+            "narrowed": search.narrowed,
             "more": search.first + len(rows) < found,
             "notice": finding.NOTICES.get(search.notice, ""),
             "may": self._may(ask),
-            "need": self.needs.manage_keys,
+            "need": self.profile.needs.manage_keys,
         }
         return Shown("keys.html", values)
 
     def search(self, ask: Ask) -> Answer:
         """A form's body and never an address: what is pasted may be a key."""
-        no = permit(ask.principal, self.needs.view_keys)
+        no = permit(ask.principal, self.profile.needs.view_keys)
         return Moved(self._address(ask, ask.form, "pasted")) if no is None else no
 
     def show(self, ask: Ask) -> Answer:
@@ -100,22 +106,23 @@ class KeyPages:
         return edited if isinstance(edited, Denied) else Moved(f"/keys/{edited.id}?said=saved")
 
     def ask_delete(self, ask: Ask) -> Answer:
-        no = permit(ask.principal, self.needs.manage_keys)
+        no = permit(ask.principal, self.profile.needs.manage_keys)
         row = no or self._row(ask)
         if isinstance(row, Denied):
             return row
-        return Shown("delete.html", {"row": row, "typed": "", "error": ""})
+        return self._delete_form(row)
 
     def delete(self, ask: Ask) -> Answer:
         """Loading the answer again deletes again, which changes nothing and says the same."""
-        no = permit(ask.principal, self.needs.manage_keys)
+        no = permit(ask.principal, self.profile.needs.manage_keys)
         if no is not None:
             return no
         row = self.look_up.any_key(ask.principal.datasource_id, ask.ids["key"])
         typed = ask.form.get("name", "").strip()
         if row is not None and row.deleted_at is None and typed != row.name.strip():
-            error = f"That is not the name of this key. Type: {row.name}"
-            return Shown("delete.html", {"row": row, "typed": typed, "error": error}, 400)
+            form = self._delete_form(row, typed)
+            if form.values["in_use"]:
+                return form
         receipt = self.delete_key(
             ask.principal,
             datasource_id=ask.principal.datasource_id,
@@ -128,14 +135,28 @@ class KeyPages:
         return Shown("deleted.html", {"row": row, "words": receipt_words(receipt)})
 
     def webhooks(self, ask: Ask) -> Answer:
-        return permit(ask.principal, self.needs.view_keys) or Shown("webhooks.html")
+        return permit(ask.principal, self.profile.needs.view_keys) or Shown("webhooks.html")
+
+    def _delete_form(self, row: KeyRow, typed: str | None = None) -> Shown:
+        """For a key in use its name is to be typed; one of which nothing can be read counts so."""
+        found = self.uses.of(row.datasource_id, [row.id])
+        use = found[row.id] if found else None
+        error = "" if typed is None else f"That is not the name of this key. Type: {row.name}"
+        values = {
+            "row": row,
+            "typed": typed or "",
+            "error": error,
+            "use": use,
+            "in_use": use is None or use.in_use,
+        }
+        return Shown("delete.html", values, 400 if error else 200)
 
     def _row(self, ask: Ask) -> KeyRow | Denied:
-        no = permit(ask.principal, self.needs.view_keys)
+        no = permit(ask.principal, self.profile.needs.view_keys)
         return no or self.look_up.key(ask.principal.datasource_id, ask.ids["key"])
 
     def _may(self, ask: Ask) -> bool:
-        return permit(ask.principal, self.needs.manage_keys) is None
+        return permit(ask.principal, self.profile.needs.manage_keys) is None
 
     def _address(self, ask: Ask, said: dict[str, str] | object, found: str) -> str:
         values = said if isinstance(said, dict) else {}
@@ -153,6 +174,7 @@ class KeyPages:
         notice: str = "",
         refused: Refused | None = None,
     ) -> Shown:
+        found = self.uses.of(row.datasource_id, [row.id])
         values = {
             "row": row,
             "name": name,
@@ -160,7 +182,12 @@ class KeyPages:
             "notice": notice,
             "error": refused.detail if refused else "",
             "may": self._may(ask),
-            "need": self.needs.manage_keys,
+            "need": self.profile.needs.manage_keys,
+            "use": found[row.id] if found else None,
+            "troubles": TROUBLES,
+            "used": list(self.profile.catalogue.names(found[row.id].use.permissions))
+            if found
+            else [],
         }
         return Shown("key.html", values, 200 if refused is None else status_of(refused))
 

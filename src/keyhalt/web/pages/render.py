@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from keyhalt.client.problems import TABLE
-from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.decisions import Denied, Reason, permit
 from keyhalt.core.refusals import Refused
 from keyhalt.web.pages.asking import Shown
 
 if TYPE_CHECKING:
     from keyhalt.client.problems import Header
     from keyhalt.core.principals import Principal
+    from keyhalt.core.profiles import Needs
 
 FOLDER = Path(__file__).parent
 _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
@@ -24,7 +25,8 @@ _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 class Templates:
     """A name that a template uses and nobody gave is an error, and every value is escaped."""
 
-    def __init__(self, environment: str) -> None:
+    def __init__(self, environment: str, needs: Needs) -> None:
+        self._needs = needs
         self._jinja = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -37,9 +39,23 @@ class Templates:
 
     def page(self, shown: Shown, principal: Principal | None) -> tuple[bytes, list[Header]]:
         template = self._jinja.get_template(shown.template)
-        body = template.render({"principal": principal, **shown.values}).encode()
+        ways = self._ways(principal) if principal else []
+        values = {"principal": principal, "ways": ways, **shown.values}
+        body = template.render(values).encode()
         length = (b"content-length", str(len(body)).encode())
         return body, [_HTML, length, *shown.headers]
+
+    def _ways(self, principal: Principal) -> list[tuple[str, str]]:
+        """Where who is signed in can go: no link leads to a page that says no."""
+        needs = self._needs
+        manages = permit(principal, needs.manage_roles) is None
+        sees = permit(principal, needs.view_users) is None
+        keys = ("/keys", "API Keys and Webhooks")
+        return [
+            keys,
+            *([("/users", "Users")] if sees else []),
+            *([("/roles", "Roles")] if sees or manages else []),
+        ]
 
 
 def moment(at: datetime) -> str:

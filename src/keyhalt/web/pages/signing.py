@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PASSWORD = f"{SIGN_IN}/password"
 HOME = "/keys"
-_OURS = re.compile(r"/(?:keys|webhooks)(?:/[a-z0-9/]*)?")
+_OURS = re.compile(r"/(?:keys|webhooks|users|roles|activity|me)(?:/[a-z0-9/]*)?")
 _NOTICES = {
     "changed": "Your password is changed. Sign in with it.",
     "out": "You are signed out.",

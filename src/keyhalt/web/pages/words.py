@@ -22,18 +22,17 @@ def receipt_words(receipt: Receipt) -> str:
             "In effect everywhere: every process looks before it answers, so none was waited for."
         )
     asked = receipt.acknowledged + receipt.timed_out
-    words = (
-        f"In effect everywhere: {receipt.acknowledged} of {_count(asked, 'process', 'processes')}"
-        f" said so, {receipt.waited_ms} ms."
-    )
+    of_them = count_words(asked, "process", "processes")
+    said = f"{receipt.acknowledged} of {of_them} said so"
+    words = f"In effect everywhere: {said}, {receipt.waited_ms} ms."
     if receipt.timed_out:
-        gone = "can no longer answer from memory"
-        return f"{words} {_count(receipt.timed_out, 'process', 'processes')} did not, and {gone}."
+        late = count_words(receipt.timed_out, "process", "processes")
+        return f"{words} {late} did not, and can no longer answer from memory."
     return words
 
 
-def power_words(principal: Principal, profile: Profile, trees: Trees) -> str:
-    """What a key can do and where, as its owner; said before it is made."""
+def power_words(principal: Principal, profile: Profile, trees: Trees, *, you: bool = True) -> str:
+    """What a key can do and where, as its owner; said before it is made. `you`: who reads it."""
     held = [
         entry.title
         for entry in profile.catalogue.permissions
@@ -48,9 +47,10 @@ def power_words(principal: Principal, profile: Profile, trees: Trees) -> str:
             principal.datasource_id, hierarchy.name, principal.topmost_ids(hierarchy.name)
         ).values()
     ]
+    who = f"you, {principal.user_code}" if you else f"the service account {principal.user_code}"
     where = f"below {_listed(places)}" if places else "and sees no part of any hierarchy"
     return (
-        f"A key acts as you, {principal.user_code} ({principal.role_name}): it can do what you can,"
+        f"A key acts as {who} ({principal.role_name}): it can do what {'you' if you else 'it'} can,"
         f" now and later, and nothing else: {what}, in {principal.datasource}, {where}."
     )
 
@@ -61,5 +61,5 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _count(number: int, one: str, many: str) -> str:
+def count_words(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
