@@ -27,6 +27,7 @@ from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness
+from keyhalt.usecases.advise import Advise
 from keyhalt.usecases.covering import Covering
 from keyhalt.usecases.edit_me import EditMe
 from keyhalt.usecases.exchange import ExchangeToken
@@ -307,6 +308,15 @@ class Engine:
     def read_audit(self) -> ReadAudit:
         audit = SqlAuditReader(self.stores.rights, self.stores.use)
         return ReadAudit(audit=audit, recorder=self.recorder, clock=self.clock)
+
+    @cached_property
+    def advise(self) -> Advise:
+        return Advise(
+            rights=self.rights,
+            uses=SqlUses(self.stores.use),
+            catalogue=self.profile.catalogue,
+            clock=self.clock,
+        )
 
     @cached_property
     def look_up_use(self) -> LookUpUse:

@@ -13,6 +13,7 @@ from keyhalt.core.permissions import PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, principal_of
 from keyhalt.main import MainTools
 from tests.cli.conftest import Keyhalt, create, decide
+from tests.cli.test_document import SECTIONS, properties
 
 CREATE = ("key", "create", "--owner", "jsmith", "--name", "job")
 GOLDEN = "ZWNhcHxEZW1v.YWNtZXwxfDE=.EPL/CpUAdwM5FQMiF7yEWU9wfhR2M/4ppRrIw10/2lLxJFVi"
@@ -236,3 +237,15 @@ def test_what_a_key_did_is_shown(keyhalt: Keyhalt, data: Path) -> None:
     assert (shown["denied_24_hours"], shown["denied_30_days"]) == (0, {})
     assert len(shown["used_permissions"]) == 1
     assert "may be missing" in keyhalt("key", "show", 1).err
+
+
+def test_advice_says_what_to_look_at_and_changes_nothing(keyhalt: Keyhalt) -> None:
+    """The owner of the key has no password; in words, and for programs."""
+    create(keyhalt)
+    rows = keyhalt("key", "advise", "-o", "json").json
+    assert [(row["kind"], row["id"]) for row in rows] == [("owner_about_to_matter", 1)]
+    assert set(rows[0]) == properties(SECTIONS["keyhalt key advise"])
+    assert rows[0]["evidence"]["canSignIn"] is False
+    done = keyhalt("key", "advise")
+    assert "has no password" in done.out
+    assert "counted" in done.err

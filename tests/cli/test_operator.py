@@ -15,7 +15,7 @@ NOTHING_INSIDE = {
     "demo", "serve", "init", "prove", "doctor proxy",
     "policy list", "policy show", "policy diff", "policy test", "policy apply",
     "db upgrade", "db check", "db backup", "db restore", "db copy", "db reopen",
-    "key list", "key show", "key find", "key tree", "key identify",
+    "key list", "key show", "key advise", "key find", "key tree", "key identify",
     "user list", "user show", "role list", "role show", "group list", "group show",
     "datasource list", "audit list", "audit export", "audit verify", "explain",
     "mac-key list", "mac-key add", "mac-key mint", "mac-key lost", "mac-key remove",

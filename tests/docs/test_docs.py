@@ -258,6 +258,7 @@ def test_every_dialect_is_in_the_guide() -> None:
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:
     """The table of docs/wire.md has each row that the engine serves itself."""
     from keyhalt.web.api import (
+        advice,
         audit,
         exchange,
         groups,
@@ -277,6 +278,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
     rows = [
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
         *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
+        *advice.operations(advice.AdviceHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
         *audit.operations(audit.AuditHandlers(nothing), needs),  # type: ignore[arg-type]
         *key_uses.operations(key_uses.KeyUseHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),

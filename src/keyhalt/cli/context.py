@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.advise import Advise
     from keyhalt.usecases.audit_chain import AuditChain
     from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
@@ -72,6 +73,8 @@ class Verbs(Protocol):
     def look_up_use(self) -> LookUpUse: ...
     @property
     def look_up_users(self) -> LookUpUsers: ...
+    @property
+    def advise(self) -> Advise: ...
     @property
     def read_audit(self) -> ReadAudit: ...
     @property

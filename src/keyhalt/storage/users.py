@@ -139,6 +139,12 @@ class SqlUsers:
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         self._update(datasource_id, user_id, _details_values(details))
 
+    def without_password(self, datasource_id: int) -> Sequence[int]:
+        query = select(user.c.id).where(
+            user.c.datasource_id == datasource_id, user.c.password_hash.is_(None)
+        )
+        return self._connection.execute(query).scalars().all()
+
     def any_person_with(
         self,
         datasource_id: int,

@@ -163,6 +163,19 @@ class SqlUses:
         with transaction(self._engine, write=False) as connection:
             return {row.key_id: _last_use(row) for row in connection.execute(query)}
 
+    def permissions(self, datasource_id: int, since: date) -> Mapping[int, PermissionSet]:
+        found: dict[int, int] = defaultdict(int)
+        query = _bits_since(_of(key_permission, datasource_id, None), since)
+        with transaction(self._engine, write=False) as connection:
+            for row in connection.execute(query):
+                found[row.key_id] |= 1 << row.bit
+        return {key_id: PermissionSet(bits) for key_id, bits in found.items()}
+
+    def counted_since(self) -> date | None:
+        with transaction(self._engine, write=False) as connection:
+            first: date | None = connection.execute(select(func.min(key_day.c.day))).scalar_one()
+        return first
+
     def of(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
     ) -> Mapping[int, KeyUse]:
@@ -175,7 +188,7 @@ class SqlUses:
             for row in connection.execute(_sums(hours, hour_of(now))):
                 found[row.key_id].last_24_hours = (int(row.allowed), int(row.denied))
             bits = _of(key_permission, datasource_id, key_ids)
-            for row in connection.execute(bits.where(key_permission.c.last_day >= since)):
+            for row in connection.execute(_bits_since(bits, since)):
                 found[row.key_id].permissions |= 1 << row.bit
         return {key_id: _key_use(each) for key_id, each in found.items()}
 
@@ -197,6 +210,10 @@ def _read_days(
             found[row.key_id].denied[row.outcome] += row.requests
     for (key_id, day), (allowed, denied) in counts.items():
         found[key_id].days.append(DayCount(day, allowed, denied))
+
+
+def _bits_since(query: Select[Any], since: date) -> Select[Any]:
+    return query.where(key_permission.c.last_day >= since)
 
 
 def _sums(query: Select[Any], hour: int) -> Select[Any]:

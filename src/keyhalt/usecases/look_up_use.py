@@ -9,6 +9,7 @@ from keyhalt.usecases.uses import KeyUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.uses import LastUse, UseReader
@@ -29,6 +30,10 @@ class LookUpUse:
     def last(self, datasource_id: int) -> Mapping[int, LastUse]:
         """Of each key of the datasource that was ever used, by id. One statement."""
         return self._uses.last(datasource_id)
+
+    def counted_since(self) -> date | None:
+        """The first day of which anything is known, at most 366 days ago."""
+        return self._uses.counted_since()
 
     def of(
         self, datasource_id: int, key_ids: Sequence[int], *, days: int = DAYS

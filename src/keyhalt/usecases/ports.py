@@ -150,6 +150,9 @@ class UserStore(Protocol):
         `password_hash` None: no password signs in until another is set.
         """
 
+    def without_password(self, datasource_id: int) -> Sequence[int]:
+        """The ids of the users of whom no password signs in."""
+
     def any_person_with(
         self,
         datasource_id: int,

@@ -76,6 +76,12 @@ class UseReader(Protocol):
     def last(self, datasource_id: int) -> Mapping[int, LastUse]:
         """Of each key that was ever used, by id. One statement."""
 
+    def permissions(self, datasource_id: int, since: date) -> Mapping[int, PermissionSet]:
+        """What let each key through from that day on. One statement."""
+
+    def counted_since(self) -> date | None:
+        """The first day of which anything is known, for the whole environment."""
+
     def of(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
     ) -> Mapping[int, KeyUse]:

@@ -14,6 +14,7 @@ from keyhalt.web import health
 from keyhalt.web.anonymous import Anonymous
 from keyhalt.web.answers import Answers
 from keyhalt.web.api import (
+    advice,
     audit,
     exchange,
     groups,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from keyhalt.client.operations import App, Operation
     from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.advise import Advise
     from keyhalt.usecases.edit_me import EditMe
     from keyhalt.usecases.exchange import ExchangeToken
     from keyhalt.usecases.find_policy import FindPolicy
@@ -90,6 +92,7 @@ class WebParts:
     look_up: LookUp
     look_up_use: LookUpUse
     read_audit: ReadAudit
+    advise: Advise
     sign_in: SignIn
     exchange: ExchangeToken
     people: People
@@ -138,6 +141,9 @@ def operations_of(parts: WebParts) -> list[Operation]:
         *keys.operations(key_handlers, parts.profile.needs),
         *key_trees.operations(tree_handlers, parts.profile.needs),
         *key_uses.operations(use_handlers),
+        *advice.operations(
+            advice.AdviceHandlers(parts.advise, parts.look_up_use), parts.profile.needs
+        ),
         *audit.operations(audit.AuditHandlers(parts.read_audit), parts.profile.needs),
         *me.operations(me_handlers),
         *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),

@@ -13,6 +13,8 @@ from keyhalt.usecases.look_up_use import DAYS, DAYS_MAX, LATE_SECONDS
 from keyhalt.web.api.wire import time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_use import LookUpUse
@@ -32,10 +34,9 @@ class KeyUseHandlers:
         return Reply({"keys": rows, "lateSeconds": LATE_SECONDS})
 
     def get(self, call: Call) -> Reply | Denied | Refused:
-        days = whole_number(call.query.get("days", str(DAYS)))
-        if days is None or days > DAYS_MAX:
-            says = f"days must be a whole number from 1 to {DAYS_MAX}"
-            return Refused(Fault.INVALID_QUERY, says, field="days")
+        days = days_of(call.query, DAYS)
+        if isinstance(days, Refused):
+            return days
         datasource_id, key_id = call.principal.datasource_id, call.ids["keyId"]
         if self.look_up.any_key(datasource_id, key_id) is None:
             return Denied(Reason.NOT_FOUND)
@@ -54,6 +55,15 @@ class KeyUseHandlers:
             "lateSeconds": LATE_SECONDS,
         }
         return Reply(body)
+
+
+def days_of(query: Mapping[str, str], default: int) -> int | Refused:
+    """The parameter `days`: how far to look back."""
+    days = whole_number(query.get("days", str(default)))
+    if days is None or days > DAYS_MAX:
+        says = f"days must be a whole number from 1 to {DAYS_MAX}"
+        return Refused(Fault.INVALID_QUERY, says, field="days")
+    return days
 
 
 def operations(handlers: KeyUseHandlers) -> list[Operation]:
