@@ -54,6 +54,13 @@ def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
     yield "deleted", send(http, f"{one}/delete", name="Billing export").text
     yield "not-found", http.get("/keys/999").text
     yield "webhooks", http.get("/webhooks").text
+    denied = http.get("/api/v3/order", headers={"ECI-ApiKey": "nonsense"})
+    assert denied.status_code == 401
+    _, text = world.key(world.user("clerk", "orders.view"), "order import")
+    refused = http.post("/api/v3/order", headers={"ECI-ApiKey": text}, json={"title": "x"})
+    world.engine.recorder.flush()
+    yield "activity", http.get("/activity").text
+    yield "why", http.get(f"/activity?request={refused.json()['requestId']}").text
     yield "me", http.get("/me").text
     yield "users", http.get("/users").text
     user = f"/users/{gone.user_id}"

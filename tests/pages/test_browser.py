@@ -95,6 +95,9 @@ def addresses(world: World) -> list[str]:
         "/roles/new",
         f"/roles/{gone.role_id}",
         "/roles/1",
+        "/activity",
+        "/activity?request=none",
+        "/activity?outcome=denied",
         "/sign-in",
         "/sign-in/password",
     ]
@@ -115,7 +118,7 @@ def test_axe_finds_nothing_on_any_page(
         for opener in page.locator("summary").all():
             opener.click()
         ways = page.locator('nav[aria-label="Pages"] a').all_inner_texts()
-        assert ways in ([], ["API Keys and Webhooks", "Users", "Roles"]), address
+        assert ways in ([], ["API Keys and Webhooks", "Users", "Roles", "Activity"]), address
         wrong += judged(page)
     page.goto("/keys/new")
     page.fill("#name", f"judged in {scheme}")

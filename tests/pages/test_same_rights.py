@@ -199,3 +199,18 @@ def test_users_roles_and_sessions_are_allowed_exactly_when_the_api_allows_them(
     may = "settings.manage" in grants or "*" in grants
     assert {form.status_code for form in forms} == {200 if may else 403}
     assert (http.get("/users").status_code == 403) == (api[0].status_code == 403)
+
+
+@pytest.mark.parametrize("grants", GRANTS, ids=str)
+def test_the_log_is_read_on_a_page_exactly_when_on_the_api(
+    world: World, http: TestClient, grants: tuple[str, ...]
+) -> None:
+    """With the permission of its own; and no link leads to a page that says no."""
+    _, text = world.key(world.user("someone", *grants))
+    sign_in(http, "someone")
+    api = http.get("/api/keyhalt/v1/audit", headers={"ECI-ApiKey": text})
+    page = http.get("/activity")
+    assert page.status_code == api.status_code
+    for address in ("/users", "/roles", "/activity"):
+        linked = f'<a href="{address}">' in http.get("/me").text
+        assert linked == (http.get(address).status_code == 200), address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.web.pages.account import AccountPages
+from keyhalt.web.pages.activity import ActivityPages
 from keyhalt.web.pages.app import Pages, Site
 from keyhalt.web.pages.changing_over import ChangingOverPages
 from keyhalt.web.pages.cookies import Jar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.ports import Clock
+    from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sessions import WebSessions
@@ -62,6 +64,8 @@ class PageVerbs(Protocol):
     def sessions(self) -> WebSessions: ...
     @property
     def look_up_use(self) -> LookUpUse: ...
+    @property
+    def read_audit(self) -> ReadAudit: ...
     @property
     def hand_over(self) -> HandOver: ...
     @property
@@ -104,5 +108,6 @@ def pages(
     changing_over = ChangingOverPages(verbs.look_up, uses, profile.needs)
     roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)
     account = AccountPages(verbs.edit_me, verbs.look_up, verbs.sessions, profile, verbs.trees)
-    parts = (signing, creating, keys, changing_over, users, standing, roles, account)
+    activity = ActivityPages(verbs.read_audit, verbs.look_up, profile.needs)
+    parts = (activity, signing, creating, keys, changing_over, users, standing, roles, account)
     return Pages(site, [row for part in parts for row in part.rows()], other)

@@ -36,6 +36,7 @@ class Templates:
         )
         self._jinja.globals["environment"] = environment
         self._jinja.filters["moment"] = moment
+        self._jinja.filters["day"] = day
 
     def page(self, shown: Shown, principal: Principal | None) -> tuple[bytes, list[Header]]:
         template = self._jinja.get_template(shown.template)
@@ -55,13 +56,19 @@ class Templates:
             keys,
             *([("/users", "Users")] if sees else []),
             *([("/roles", "Roles")] if sees or manages else []),
+            *([("/activity", "Activity")] if permit(principal, needs.view_audit) is None else []),
         ]
 
 
 def moment(at: datetime) -> str:
     """As `24 Nov 2026, 09:12 UTC`."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+
+
+def day(at: datetime) -> str:
+    """As `24 Nov 2026`, in UTC."""
     at = at.astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return f"{at.day} {at:%b %Y}"
 
 
 def problem_page(no: Denied | Refused, request_id: str) -> Shown:
