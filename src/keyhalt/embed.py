@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyhalt.administering import Administering
 from keyhalt.client.credentials import key_in_query
 from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
@@ -25,34 +26,22 @@ from keyhalt.storage.uses import SqlUses
 from keyhalt.system.clock import SystemClock
 from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
-from keyhalt.system.passwords import Argon2Passwords
 from keyhalt.system.randomness import SystemRandomness
 from keyhalt.usecases.advise import Advise
-from keyhalt.usecases.covering import Covering
-from keyhalt.usecases.edit_me import EditMe
 from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.find_policy import FindPolicy
-from keyhalt.usecases.freeze import FreezeKeys
 from keyhalt.usecases.hand_over import HandOver
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
-from keyhalt.usecases.manage_groups import ManageGroups
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
-from keyhalt.usecases.manage_policies import ManagePolicies
-from keyhalt.usecases.manage_roles import ManageRoles
-from keyhalt.usecases.manage_users import ManageUsers
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
 from keyhalt.usecases.read_audit import ReadAudit
 from keyhalt.usecases.receipts import Told
-from keyhalt.usecases.reset_password import ResetPassword
-from keyhalt.usecases.revoke import DeleteKey
-from keyhalt.usecases.roll_out import RollOut
 from keyhalt.usecases.sessions import WebSessions
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
-from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
 from keyhalt.usecases.watch import Watch
 
@@ -72,7 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "EngineOptions", "StoreOptions", "open_engine", "stores_of"]
 
 
-class Engine:
+class Engine(Administering):
     """The verbs of one environment, each made when it is first asked for.
 
     `verify` belongs to one event loop; everything else may be called from any thread.
@@ -113,10 +102,6 @@ class Engine:
         )
         self._closing: list[Callable[[], None]] = [self.recording.close]
 
-    @cached_property
-    def passwords(self) -> Argon2Passwords:
-        return Argon2Passwords(self.options.passwords_at_once)
-
     @property
     def recorder(self) -> BatchRecorder:
         return self.recording.recorder
@@ -131,10 +116,6 @@ class Engine:
 
     def _record(self, event: AuditEvent) -> None:
         self.recorder.record(event)
-
-    @cached_property
-    def freeze_keys(self) -> FreezeKeys:
-        return FreezeKeys(rights=self.rights, barrier=self.barrier, clock=self.clock)
 
     @cached_property
     def verifying(self) -> Verifying:
@@ -171,12 +152,6 @@ class Engine:
             covering=self.covering,
             clock=self.clock,
             randomness=self.randomness,
-        )
-
-    @cached_property
-    def delete_key(self) -> DeleteKey:
-        return DeleteKey(
-            rights=self.rights, needs=self.profile.needs, barrier=self.barrier, clock=self.clock
         )
 
     @cached_property
@@ -224,72 +199,8 @@ class Engine:
         )
 
     @cached_property
-    def set_up(self) -> SetUp:
-        return SetUp(
-            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
-        )
-
-    @cached_property
-    def covering(self) -> Covering:
-        return Covering(self.trees, self.profile.catalogue)
-
-    @cached_property
-    def manage_users(self) -> ManageUsers:
-        return ManageUsers(
-            rights=self.rights,
-            passwords=self.passwords,
-            barrier=self.barrier,
-            clock=self.clock,
-            rules=UserRules(self.profile.needs, self.covering),
-        )
-
-    @cached_property
-    def reset_password(self) -> ResetPassword:
-        return ResetPassword(
-            rights=self.rights,
-            passwords=self.passwords,
-            needs=self.profile.needs,
-            covering=self.covering,
-            barrier=self.barrier,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def edit_me(self) -> EditMe:
-        return EditMe(rights=self.rights, barrier=self.barrier, clock=self.clock)
-
-    @cached_property
-    def manage_roles(self) -> ManageRoles:
-        return ManageRoles(
-            rights=self.rights,
-            needs=self.profile.needs,
-            covering=self.covering,
-            barrier=self.barrier,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def manage_policies(self) -> ManagePolicies:
-        return ManagePolicies(
-            rights=self.rights, profile=self.profile, barrier=self.barrier, clock=self.clock
-        )
-
-    @cached_property
     def find_policy(self) -> FindPolicy:
         return FindPolicy(rights=self.rights, freshness=self.freshness, profile=self.profile)
-
-    @cached_property
-    def manage_groups(self) -> ManageGroups:
-        return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
-
-    @cached_property
-    def roll_out(self) -> RollOut:
-        return RollOut(
-            rights=self.rights,
-            catalogue=self.profile.catalogue,
-            barrier=self.barrier,
-            clock=self.clock,
-        )
 
     @cached_property
     def manage_mac_keys(self) -> ManageMacKeys:
