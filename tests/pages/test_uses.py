@@ -88,7 +88,7 @@ def test_keys_that_nobody_used_and_those_that_rest_are_found(
     world.deactivate("gone")
 
     def names(query: str) -> list[str]:
-        return re.findall(r'<th scope="row"><a href="/keys/\d+">(\w+)<', boss.get(query).text)
+        return re.findall(r'href="/keys/\d+">(\w+)</a>', boss.get(query).text)
 
     assert names("/keys?state=unused") == ["old"]
     assert names("/keys?state=resting") == ["resting"]
@@ -150,3 +150,37 @@ def test_every_reason_of_a_denial_has_words_and_a_fix() -> None:
     for trouble in TROUBLES.values():
         assert trouble.what.endswith(".")
         assert trouble.fix.endswith((".", ")."))
+
+
+def test_the_longest_page_of_keys_is_still_small(boss: TestClient, world: World) -> None:
+    """As many keys as a page has, the longest names and texts, each with thirty uneven days."""
+    from sqlalchemy import insert
+
+    from keyhalt.storage.schema import key_day
+    from keyhalt.storage.schema import user as user_table
+
+    clerk = world.user("clerk", "orders.view")
+    long = "Ä" * 32
+    for number in range(55):
+        world.key(clerk, f"{number:02} " + "ü" * 57)
+    today = world.engine.clock.now().date()
+    rows = [
+        {
+            "datasource_id": world.datasource_id,
+            "key_id": key_id,
+            "day": today - timedelta(days=back),
+            "outcome": outcome,
+            "requests": 7919 * (back * key_id + 3) % 20 + 1,
+        }
+        for key_id in range(1, 56)
+        for back in range(30)
+        for outcome in ("allowed", "deleted_key")
+    ]
+    with world.engine.stores.use.begin() as connection:
+        connection.execute(insert(key_day), rows)
+    with world.engine.stores.rights.begin() as connection:
+        connection.execute(update(api_key).values(description="ö" * 4000))
+        connection.execute(update(user_table).values(full_name=long))
+    page = boss.get("/keys")
+    assert page.text.count('class="spark"') == 40
+    assert len(page.content) < 60_000

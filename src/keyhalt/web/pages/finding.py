@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keyhalt.core.decisions import Here
     from keyhalt.core.principals import Principal
 
-PAGE = 50
+PAGE = 40
 STATES = ("unused", "resting")
 TEXT_MAX = 100
 _NUMBER = re.compile(r"#([1-9][0-9]{0,9})")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keyhalt.web.pages.uses import Uses
 
 _SHOWN = 10
-_COUNTED = 1000
+_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class StandingPages:
         values = {
             "row": row,
             "count": count_words(count, "key", "keys"),
+            "newest": f"of the newest {_COUNTED} " if count > _COUNTED else "",
             "last": max(last, key=lambda each: each.at) if last else None,
             "uses": uses,
             "keys": keys[:_SHOWN] if permit(ask.principal, self.needs.view_keys) is None else [],
