@@ -57,11 +57,17 @@ class Running:
         """Microseconds of the server's core for each request."""
 
     def warm(self, kind: str) -> None:
-        drive(self.port, self.contender.path, self.ring.sent(kind), WARM_SECONDS)
+        self._drive(kind, WARM_SECONDS)
+
+    def _drive(self, kind: str, seconds: int) -> Load:
+        told = self.contender
+        return drive(self.port, told.path, self.ring.sent(kind), seconds * told.seconds)
 
     def measure(self, kind: str, seconds: int) -> None:
         before = processor_seconds(self.pid)
-        load = drive(self.port, self.contender.path, self.ring.sent(kind), seconds)
+        load = self._drive(kind, seconds)
+        if not load.requests:
+            raise OSError(f"{self.contender.name} answered nothing in time")
         self.costs.append((processor_seconds(self.pid) - before) / load.requests * 1e6)
         wrong = load.refused if kind == GOOD else load.requests - load.refused
         if wrong and self.contender.folder != "bare":
