@@ -99,7 +99,17 @@ def drive(
         file.write(text)
         file.flush()
         script = ROOT / "bench" / "replay.lua"
-        loader = ["taskset", "-c", core, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        loader = [
+            "taskset",
+            "-c",
+            core,
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--timeout",
+            "60s",
+        ]
         ran = subprocess.run(
             [*loader, "-s", str(script), f"http://127.0.0.1:{port}{path}"],
             capture_output=True,

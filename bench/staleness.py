@@ -2,10 +2,10 @@
 
     python -m bench.staleness --create CMD --delete CMD --probe CMD [--probe CMD ...] [--rounds N]
 
-Any system can be asked, by commands of the shell. `--create` makes a key and prints it, and as a
-second word its id if it has another name for it; `--delete` deletes {id}; each `--probe` ends with 0
-when {key} is accepted, with anything else when it is not. Name a probe for every process or machine
-that answers. Each key is probed until all accept it, so that whatever they keep is kept; then it is
+Any system can be asked, by commands of the shell. `--create` makes a key and prints it, and its id
+as a second word if that is another; `--delete` deletes {id}; each `--probe` ends with 0 when {key}
+is accepted, with anything else when it is not. Name a probe for every process or machine that
+answers. Each key is probed until all accept it, so that whatever they keep is kept; then it is
 deleted, and probed until none of them does.
 
 Two figures a round. What the delete took; and the bound: from the moment it returned to the last

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from bench.loads import ROOT, SERVER_CORE, free_port, process
 
 FOLDER = ROOT / "bench" / "contenders"
+INSTALLED = ROOT / ".venv" / "contenders"
 ASKING = MappingProxyType(
     {
         "X-Forwarded-Method": "GET",
@@ -140,32 +141,34 @@ ALL = (
 )
 
 
-def node_of(contender: Contender) -> str:
-    """Install its packages if they are not there yet. Raises MissingError."""
-    here = FOLDER / contender.folder
+def node_of(contender: Contender) -> tuple[str, Path]:
+    """Node, and the program beside its packages, which are installed if they are not there yet.
+
+    Raises MissingError.
+    """
+    source, here = FOLDER / contender.folder, INSTALLED / contender.folder
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise MissingError("Node.js is not installed")
-    done, wanted = here / "node_modules" / ".done", here / "package-lock.json"
+    shutil.copytree(source, here, dirs_exist_ok=True)
+    done, wanted = here / ".done", source / "package-lock.json"
     if not done.exists() or done.read_text() != wanted.read_text():
         _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=here)
         done.write_text(wanted.read_text())
-    return node
+    return node, here / "app.mjs"
 
 
 def python_of(contender: Contender) -> Path:
-    """Install its environment if it is not there yet. Raises MissingError."""
-    here = FOLDER / contender.folder
+    """Of its environment, which is made if it is not there yet. Raises MissingError."""
     if contender.needs == "project":
         return Path(sys.executable)
-    done, wanted = here / ".venv" / ".done", here / "requirements.txt"
-    python = here / ".venv" / "bin" / "python"
-    if done.exists() and done.read_text() == wanted.read_text():
-        return python
-    _run(sys.executable, "-m", "venv", "--clear", here / ".venv")
-    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-    _run(*pip, "--require-hashes", "-r", wanted)
-    done.write_text(wanted.read_text())
+    here, wanted = INSTALLED / contender.folder, FOLDER / contender.folder / "requirements.txt"
+    done, python = here / ".done", here / "bin" / "python"
+    if not done.exists() or done.read_text() != wanted.read_text():
+        _run(sys.executable, "-m", "venv", "--clear", here)
+        pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+        _run(*pip, "--require-hashes", "-r", wanted)
+        done.write_text(wanted.read_text())
     return python
 
 
@@ -190,7 +193,7 @@ def command_of(contender: Contender, port: int, database: str, folder: Path) -> 
         (folder / "nginx.conf").write_text(text)
         return [program, "-p", folder, "-c", folder / "nginx.conf"]
     if contender.needs == "node":
-        return [node_of(contender), here / "app.mjs", port, database, folder]
+        return [*node_of(contender), port, database, folder]
     more = [str(folder.parent / "told.json") if a == "TOLD" else a for a in contender.arguments]
     return [python_of(contender), here / "app.py", port, database, folder, *more]
 

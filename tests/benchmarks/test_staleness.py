@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from bench.staleness import System, of_commands, one_round
 
 
