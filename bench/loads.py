@@ -80,7 +80,14 @@ def _listens(port: int) -> bool:
     return True
 
 
-def drive(port: int, path: str, headers: Sequence[Mapping[str, str]], seconds: float) -> Load:
+def drive(
+    port: int,
+    path: str,
+    headers: Sequence[Mapping[str, str]],
+    seconds: float,
+    *,
+    core: str = LOAD_CORE,
+) -> Load:
     """Closed loop on a few connections; the requests differ by their headers, in turn."""
     text = "".join(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -92,7 +99,17 @@ def drive(port: int, path: str, headers: Sequence[Mapping[str, str]], seconds: f
         file.write(text)
         file.flush()
         script = ROOT / "bench" / "replay.lua"
-        loader = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        loader = [
+            "taskset",
+            "-c",
+            core,
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--timeout",
+            "60s",
+        ]
         ran = subprocess.run(
             [*loader, "-s", str(script), f"http://127.0.0.1:{port}{path}"],
             capture_output=True,

@@ -48,7 +48,9 @@ class Installation:
         self.engine = make_engine(folder, memory_entries=1_000, owners=1)
         settings = load_settings(data=folder, insecure_http=True)
         self.apps = load_apps(settings)
-        tops = {name: (root,) for name, root in self.apps[0].load_sample(1, 1).items()}
+        sizes = {"meters": 20, "bills": 100}
+        views = self.apps[0].load_sample(1, 1, sizes=sizes, progress=lambda _done, _all: None)
+        tops = {name: (root,) for name, root in views[0].items()}
         self.role_id = _fill(self.engine, users - 2)
         role = self.engine.profile.administrator_role
         draft = UserDraft("boss", "Boss", "", role, None, tops)

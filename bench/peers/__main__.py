@@ -56,12 +56,27 @@ class Running:
         self.costs: list[float] = []
         """Microseconds of the server's core for each request."""
 
-    def warm(self, kind: str) -> None:
-        drive(self.port, self.contender.path, self.ring.sent(kind), WARM_SECONDS)
+    def begin(self, kind: str) -> bool:
+        """Ready for a row. What answers wrongly is left out, and that is said."""
+        self.loads, self.costs = [], []
+        try:
+            if self.contender.folder != "bare":
+                self.ring.check(kind)
+            self._drive(kind, WARM_SECONDS)
+        except OSError as error:
+            print(f"left out: {self.contender.name}: {error}")
+            return False
+        return True
+
+    def _drive(self, kind: str, seconds: int) -> Load:
+        told = self.contender
+        return drive(self.port, told.path, self.ring.sent(kind), seconds * told.seconds)
 
     def measure(self, kind: str, seconds: int) -> None:
         before = processor_seconds(self.pid)
-        load = drive(self.port, self.contender.path, self.ring.sent(kind), seconds)
+        load = self._drive(kind, seconds)
+        if not load.requests:
+            raise OSError(f"{self.contender.name} answered nothing in time")
         self.costs.append((processor_seconds(self.pid) - before) / load.requests * 1e6)
         wrong = load.refused if kind == GOOD else load.requests - load.refused
         if wrong and self.contender.folder != "bare":
@@ -101,12 +116,7 @@ def row(
     kind: str, running: list[Running], server: Counting | str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Measure one row with all that run; what is written down of it."""
-    for each in running:
-        each.loads, each.costs = [], []
-        if each.contender.folder != "bare":
-            each.ring.check((kind,))
-        each.warm(kind)
-    by_name = {each.contender.name: each for each in running}
+    by_name = {each.contender.name: each for each in running if each.begin(kind)}
     counted: dict[str, float] = {}
     for turn in range(options.rounds):
         for name in in_turn(list(by_name), turn):

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.loads import ROOT, free_port, process
+from bench.loads import ROOT, SERVER_CORE, free_port, process
 
 FOLDER = ROOT / "bench" / "contenders"
+INSTALLED = ROOT / ".venv" / "contenders"
 ASKING = MappingProxyType(
     {
         "X-Forwarded-Method": "GET",
@@ -47,6 +48,8 @@ class Contender:
     database: bool = False
     arguments: tuple[str, ...] = ()
     path: str = "/"
+    seconds: int = 1
+    """How many times longer its loads must be, to see any answer at all."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,22 +99,76 @@ ALL = (
         needs="pip",
         bound="the rest of its 5 minutes: there is no delete",
     ),
+    Contender(
+        name="keyshield",
+        folder="keyshield",
+        needs="pip",
+        database=True,
+        arguments=("plain",),
+        seconds=3,
+        bound="0: every request reads",
+    ),
+    Contender(
+        name="keyshield, cached",
+        folder="keyshield",
+        needs="pip",
+        database=True,
+        arguments=("cached",),
+        seconds=3,
+        bound="300 s in other processes, renewed by use: a use writes the key back",
+    ),
+    Contender(
+        name="djangorestframework-api-key",
+        folder="drf_api_key",
+        needs="pip",
+        database=True,
+        bound="0: every request reads",
+    ),
+    Contender(
+        name="django-rest-knox",
+        folder="knox",
+        needs="pip",
+        database=True,
+        bound="0: every request reads",
+    ),
+    Contender(
+        name="Better Auth, api-key plugin",
+        folder="better_auth",
+        needs="node",
+        database=True,
+        bound="0 with its default storage: every request reads",
+    ),
 )
 
 
+def node_of(contender: Contender) -> tuple[str, Path]:
+    """Node, and the program beside its packages, which are installed if they are not there yet.
+
+    Raises MissingError.
+    """
+    source, here = FOLDER / contender.folder, INSTALLED / contender.folder
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise MissingError("Node.js is not installed")
+    shutil.copytree(source, here, dirs_exist_ok=True)
+    done, wanted = here / ".done", source / "package-lock.json"
+    if not done.exists() or done.read_text() != wanted.read_text():
+        _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=here)
+        done.write_text(wanted.read_text())
+    return node, here / "app.mjs"
+
+
 def python_of(contender: Contender) -> Path:
-    """Install its environment if it is not there yet. Raises MissingError."""
-    here = FOLDER / contender.folder
+    """Of its environment, which is made if it is not there yet. Raises MissingError."""
     if contender.needs == "project":
         return Path(sys.executable)
-    done, wanted = here / ".venv" / ".done", here / "requirements.txt"
-    python = here / ".venv" / "bin" / "python"
-    if done.exists() and done.read_text() == wanted.read_text():
-        return python
-    _run(sys.executable, "-m", "venv", "--clear", here / ".venv")
-    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-    _run(*pip, "--require-hashes", "-r", wanted)
-    done.write_text(wanted.read_text())
+    here, wanted = INSTALLED / contender.folder, FOLDER / contender.folder / "requirements.txt"
+    done, python = here / ".done", here / "bin" / "python"
+    if not done.exists() or done.read_text() != wanted.read_text():
+        _run(sys.executable, "-m", "venv", "--clear", here)
+        pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+        _run(*pip, "--require-hashes", "-r", wanted)
+        done.write_text(wanted.read_text())
     return python
 
 
@@ -135,15 +192,20 @@ def command_of(contender: Contender, port: int, database: str, folder: Path) -> 
         text = (here / "nginx.conf").read_text().replace("PORT", str(port))
         (folder / "nginx.conf").write_text(text)
         return [program, "-p", folder, "-c", folder / "nginx.conf"]
+    if contender.needs == "node":
+        return [*node_of(contender), port, database, folder]
     more = [str(folder.parent / "told.json") if a == "TOLD" else a for a in contender.arguments]
     return [python_of(contender), here / "app.py", port, database, folder, *more]
 
 
 @contextmanager
-def started(contender: Contender, database: str, folder: Path) -> Iterator[tuple[int, int]]:
+def started(
+    contender: Contender, database: str, folder: Path, core: str = SERVER_CORE
+) -> Iterator[tuple[int, int]]:
     """Its port and its process. Raises MissingError, or OSError when it does not start."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     command = command_of(contender, port, database, folder)
-    with process(*command, port=port, variables={"PYTHONPATH": str(FOLDER)}) as pid:
+    variables = {"PYTHONPATH": str(FOLDER)}
+    with process(*command, port=port, core=core, variables=variables) as pid:
         yield port, pid

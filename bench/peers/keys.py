@@ -65,11 +65,10 @@ class Ring:
         for key in self._gone:
             delete(self._port, key)
 
-    def check(self, kinds: tuple[str, ...]) -> None:
+    def check(self, kind: str) -> None:
         """Raises OSError where a good key is refused or another accepted."""
-        for kind in kinds:
-            key = (self._gone if kind == DELETED else self._stay)[0]
-            self._expect(key, kind, {200} if kind == GOOD else {401, 403})
+        key = (self._gone if kind == DELETED else self._stay)[0]
+        self._expect(key, kind, {200} if kind == GOOD else {401, 403})
 
     def _expect(self, key: Key, kind: str, wanted: set[int]) -> None:
         headers = {**self._headers, key.header: key.texts[kind]}

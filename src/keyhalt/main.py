@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from keyhalt.cli.app import run
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
 from keyhalt.config import (
     SettingsError,
@@ -42,10 +40,6 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 PRODUCT = "keyhalt"
-
-
-def main() -> NoReturn:
-    sys.exit(run(MainTools()))
 
 
 @dataclass(frozen=True, slots=True)

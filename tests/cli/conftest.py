@@ -96,7 +96,7 @@ def bare(capsys: pytest.CaptureFixture[str], data: Path) -> Keyhalt:
 
     def keyhalt(*arguments: object) -> Done:
         capsys.readouterr()
-        code = run(MainTools(), [str(each) for each in arguments])
+        code = run(MainTools, [str(each) for each in arguments])
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return Done(code, said.out, said.err)
@@ -119,7 +119,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["role", "create", "Integration", *grants],
             ["user", "create", "jsmith", "--role", "integration", "--no-password"],
         ):
-            assert run(MainTools(), [*command, "--data", str(folder / "data")]) == 0
+            assert run(MainTools, [*command, "--data", str(folder / "data")]) == 0
     return folder / "data"
 
 

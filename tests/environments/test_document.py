@@ -33,11 +33,11 @@ def test_the_file_and_the_commands_of_the_document_work(
     key = ["key", "create", "--owner", "ada", "--name", "job", "--environment", "Production"]
     for words in commands:
         if words[:2] == ["datasource", "create"]:
-            assert run(MainTools(), key) == 0
+            assert run(MainTools, key) == 0
         if words[0] in {"serve", "demo"}:
             continue
         more = ["--password-file", "password"] if words[0] == "init" else []
-        assert run(MainTools(), [*words, *more]) == 0, words
+        assert run(MainTools, [*words, *more]) == 0, words
     said = capsys.readouterr().err
     made = re.findall(r"^Environment ([^,]+),", said, re.MULTILINE)
     found = load_installation("", {}).environments

@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
     file.write_text(tables)
     monkeypatch.setenv("KEYHALT_CONFIG", str(file))
     monkeypatch.setenv("KEYHALT_INSECURE_HTTP", "true")
-    assert run(MainTools(), ["serve", "--port", "0"]) == 78
+    assert run(MainTools, ["serve", "--port", "0"]) == 78
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
@@ -112,7 +112,7 @@ def test_a_command_is_about_one_environment(
     """Named by an option or a variable; without one, the command asks which."""
 
     def keyhalt(*arguments: str) -> tuple[int, str]:
-        code = run(MainTools(), arguments)
+        code = run(MainTools, arguments)
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -139,10 +139,10 @@ def test_a_store_that_is_another_environments_stops_the_start(
     """Folders that were mixed up would let the keys of one count at the host of another."""
     mixed = PRODUCTION + f'data = "{three.folder / "EU Production"}"\n'
     three.write("insecure_http = true\n", mixed)
-    assert run(MainTools(), ["serve", "--port", "0"]) == 78
+    assert run(MainTools, ["serve", "--port", "0"]) == 78
     assert "is of the environment 'EU Production', not of 'Production'" in capsys.readouterr().err
     three.write("insecure_http = true\n", PRODUCTION.replace("ecap", "keyhalt"))
-    assert run(MainTools(), ["serve", "--port", "0"]) == 78
+    assert run(MainTools, ["serve", "--port", "0"]) == 78
     assert "is of the product 'ecap', not of 'keyhalt'" in capsys.readouterr().err
 
 

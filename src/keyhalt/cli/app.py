@@ -21,7 +21,7 @@ from keyhalt.usecases.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from keyhalt.cli.context import Tools
 
@@ -68,14 +68,19 @@ class Lazy(click.Group):
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="keyhalt", prog_name="keyhalt")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """API keys that act as their owner, and stop the moment you say so."""
+    ctx.obj = ctx.obj()
 
 
 def run(  # noqa: PLR0911 - one way to end per kind of mistake
-    tools: Tools, arguments: Sequence[str] | None = None
+    tools: Callable[[], Tools], arguments: Sequence[str] | None = None
 ) -> int:
-    """Run one command; returns its exit code. Mistakes end in one line, never in a traceback."""
+    """Run one command; returns its exit code. Mistakes end in one line, never in a traceback.
+
+    `tools`: made when a command needs them, for they import everything, and help needs nothing.
+    """
     try:
         code = cli.main(args=arguments, prog_name="keyhalt", obj=tools, standalone_mode=False)
     except Failure as failure:
