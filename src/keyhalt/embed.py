@@ -11,7 +11,7 @@ from keyhalt.client.credentials import key_in_query
 from keyhalt.client.trees import Trees
 from keyhalt.core.decisions import Here
 from keyhalt.core.freshness import Memory, NeverFresh
-from keyhalt.options import EngineOptions, StoreOptions, stores_of, where
+from keyhalt.options import EngineOptions, StoreOptions, mac_keys_in, stores_of, where
 from keyhalt.recording import Recording
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
@@ -24,7 +24,7 @@ from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.storage.uses import SqlUses
 from keyhalt.system.clock import SystemClock
-from keyhalt.system.mac_key_file import MacKeyFile, MacKeyFileStore
+from keyhalt.system.mac_key_file import MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import SystemRandomness
 from keyhalt.usecases.advise import Advise
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from keyhalt.core.audit import AuditEvent
     from keyhalt.core.freshness import Freshness
     from keyhalt.core.profiles import Profile
-    from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.recorder import BatchRecorder
     from keyhalt.storage.stores import Stores, Verifying
     from keyhalt.storage.use_recorder import UseRecorder
@@ -87,7 +86,7 @@ class Engine(Administering):
         self.here = Here(
             environment=environment.name,
             product=environment.product,
-            mac_keys=_mac_keys(options, self.clock.monotonic),
+            mac_keys=mac_keys_in(options, self.clock.monotonic),
             aliases=options.aliases,
             insecure_http=options.insecure_http,
             legacy_login=options.legacy_login,
@@ -303,10 +302,3 @@ def set_up_of(stores: Stores, profile: Profile) -> SetUp:
 def mac_keys_of(stores: Stores, path: Path) -> ManageMacKeys:
     rights = SqlRights(stores.rights)
     return ManageMacKeys(store=MacKeyFileStore(path), rights=rights, clock=SystemClock())
-
-
-def _mac_keys(options: EngineOptions, monotonic: Callable[[], float]) -> Callable[[], MacKeys]:
-    fixed = options.mac_keys
-    if fixed is not None:
-        return lambda: fixed
-    return MacKeyFile(options.mac_keys_path, monotonic).keys

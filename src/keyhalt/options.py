@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from keyhalt.core.freshness import BYTES_MAX
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.system.clock import SystemClock, boottime
+from keyhalt.system.mac_key_file import MacKeyFile
 from keyhalt.system.randomness import new_uuid, uniform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keyhalt.core.profiles import Profile
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.postgres import Database
@@ -87,3 +90,11 @@ def stores_of(options: StoreOptions, *, create: bool) -> Stores:
 def where(options: StoreOptions) -> str:
     """The place of the stores in words, without a password."""
     return str(options.folder) if options.database is None else "the database"
+
+
+def mac_keys_in(options: EngineOptions, monotonic: Callable[[], float]) -> Callable[[], MacKeys]:
+    """Those of the setting, or those that are in the file now (system/mac_key_file.py)."""
+    fixed = options.mac_keys
+    if fixed is not None:
+        return lambda: fixed
+    return MacKeyFile(options.mac_keys_path, monotonic).keys
