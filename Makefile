@@ -71,10 +71,11 @@ $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
 	@$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@
 
-bench: $(VENV)/.bench ## verifying, in process and over HTTP beside other systems, in ten minutes
+bench: $(VENV)/.bench ## verifying, in process and over HTTP beside other systems; a list as its portfolio grows
 	@$(BIN)/python -m bench.verify
 	@$(BIN)/python -m bench.counting
 	@$(BIN)/python -m bench.remembered
+	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
 	@$(BIN)/python -m bench.peers $(ARGS)
 
 bench-full: $(VENV)/.bench ## the same with long rows, and a list as its portfolio grows
@@ -84,7 +85,7 @@ bench-full: $(VENV)/.bench ## the same with long rows, and a list as its portfol
 	@$(BIN)/python -m bench.burst
 	@$(BIN)/python -m bench.outage
 	@$(BIN)/python -m bench.peers --rounds 7 --seconds 5 $(ARGS)
-	@$(BIN)/python -m bench.energy_scope --meters 20000 --bills 200000
+	@$(BIN)/python -m bench.energy_scope
 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
 	@$(BIN)/python -m bench.in_front $(ARGS)
