@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench.loads import ROOT
-from bench.peers.contenders import BARE, FORWARD, MIDDLEWARE, TELLING
+from bench.peers.contenders import ALL, BARE, FORWARD, MIDDLEWARE, TELLING
 from bench.peers.keys import KINDS
 
 RESULTS, DOCUMENT = ROOT / "bench" / "results", ROOT / "docs" / "performance.md"
@@ -81,8 +81,7 @@ def ratios(told: dict[str, Any]) -> str:
 
 
 def bounds(told: dict[str, Any]) -> str:
-    good = result("peers-good")
-    said = {} if good is None else {n: each["bound"] for n, each in good["contenders"].items()}
+    said = {each.name: each.bound for each in ALL}
     rows = []
     for name, each in told.items():
         if each is not None:

@@ -123,7 +123,12 @@ def row(
             each = by_name[name]
             count = server.statements if isinstance(server, Counting) else lambda _: None
             before = count(each.database)
-            each.measure(kind, options.seconds)
+            try:
+                each.measure(kind, options.seconds)
+            except OSError as error:
+                print(f"left out: {error}")
+                del by_name[name]
+                continue
             after = count(each.database)
             if before is not None and after is not None:
                 counted[name] = (after - before) / each.loads[-1].requests
