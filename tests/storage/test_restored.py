@@ -87,6 +87,9 @@ def test_a_database_that_is_put_back_revives_no_deleted_key(
     log = exported(world)
     restore = ("--clean", "--if-exists", "--single-transaction", f"--dbname={database_url}")
     tool("pg_restore", *restore, str(tmp_path / "keyhalt.dump"))
+    for engine in (world.engine, other):
+        # At once, before anybody's keeper has looked.
+        assert unavailable(ask(engine, gone))
     until(lambda: not world.engine.ready() and not other.ready())
     for engine in (world.engine, other):
         assert unavailable(ask(engine, keep))

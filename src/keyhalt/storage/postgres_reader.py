@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from keyhalt.usecases.watch import Watch
 
 _ask = Questions(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
+
+
+def _with_standing(question: str) -> str:
+    """The question, and where the store stands in the same snapshot: the last two columns."""
+    return f"SELECT asked.*, stand.* FROM ({question}) AS asked, ({STANDING}) AS stand"  # noqa: S608
+
+
+_KEY_BY_ID, _KEY_BY_DIGEST = map(_with_standing, (_ask.key_by_id, _ask.key_by_digest))
+_USER = _with_standing(_ask.user)
 _Row = tuple[Any, ...]
 
 
@@ -48,27 +57,27 @@ class PostgresReader:
         self._imported: tuple[Tag, bool] | None = None
 
     async def key(self, key_id: int) -> KeyFacts | None:
-        row = await self._one(_ask.key_by_id, key_id)
+        row = await self._rights(_KEY_BY_ID, key_id)
         return None if row is None else key_facts(row)
 
     async def imported_key(self, digest: bytes) -> KeyFacts | None:
         """No statement while nothing was imported, so that garbage costs none."""
         if not await self._any_imported():
             return None
-        row = await self._one(_ask.key_by_digest, digest)
+        row = await self._rights(_KEY_BY_DIGEST, digest)
         return None if row is None else key_facts(row)
 
     async def token(self, digest: bytes) -> TokenFacts | None:
         row = await self._one(_ask.token, digest)
         if row is None:
             return None
-        return token_facts(row, await self._one(_ask.user, row[1], row[2]))
+        return token_facts(row, await self._rights(_USER, row[1], row[2]))
 
     async def session(self, digest: bytes) -> SessionFacts | None:
         row = await self._one(_ask.session, digest)
         if row is None:
             return None
-        return session_facts(row, await self._one(_ask.user, row[1], row[2]))
+        return session_facts(row, await self._rights(_USER, row[1], row[2]))
 
     async def ping(self) -> None:
         """Whether the database answers, now."""
@@ -90,6 +99,15 @@ class PostgresReader:
                 return found
             self._imported = (tag, found)
         return self._imported[1]
+
+    async def _rights(self, sql: str, *values: object) -> _Row | None:
+        """The row of a question of `_with_standing`, if the store is not an older one."""
+        known = self._watch.known
+        row = await self._one(sql, *values)
+        if row is None:
+            return None
+        self._watch.stands(known, *row[-2:])
+        return row[:-2]
 
     async def _one(self, sql: str, *values: object) -> _Row | None:
         if self._closed:

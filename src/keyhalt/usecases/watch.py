@@ -1,8 +1,9 @@
 """Watch that the store is not an older one than was served before, nor another's.
 
 Looked at when a process starts, when its guard or lease says that the store changed, and in every
-change of rights; never per verification. Always in this order: the mark, then the store. A mark is
-raised only after what it says was committed, so a store that is read later has reached it.
+change of rights. Always in this order: the mark, then the store. A mark is raised only after what
+it says was committed, so a store that is read later has reached it. On PostgreSQL a restore may
+come between two looks, so what reads a key asks in the same statement where the store stands.
 """
 
 from __future__ import annotations
@@ -41,6 +42,21 @@ class Watch:
         self._why = why_closed(before, cluster, epoch)
         self.check()
         self.reached(cluster, epoch)
+
+    @property
+    def known(self) -> Mark | None:
+        """The furthest that this process has seen. Read it before asking `stands`' question."""
+        return self._last
+
+    def stands(self, known: Mark | None, cluster: str, epoch: int) -> None:
+        """Where the store stood in the statement that was asked after `known` was read.
+
+        Without the mark, so without a file: what this process saw is enough for what it is asked.
+        Raises StoreClosedError.
+        """
+        why = why_closed(known, cluster, epoch)
+        if why is not None:
+            raise StoreClosedError(why)
 
     def check(self) -> None:
         """Raises StoreClosedError if the last judgement said so. Reads nothing."""
