@@ -91,10 +91,15 @@ def _servers(seed: int, *, long: bool) -> bool:
         print(f"servers: skipped, {seen}")
         return True
     print(f"servers: {seen}", flush=True)
+    kept = seen.later > 0 and seen.allowed_later == 0
+    # Some too late is a matter of chance: a run that saw none has told nothing.
+    return kept and any(_seen_without(seed + more, long=long) for more in range(3))
+
+
+def _seen_without(seed: int, *, long: bool) -> bool:
     without = chaos.run(40 if long else 16, seed, barrier=False)
-    assert not isinstance(without, str)
     print(f"servers without the barrier: {without}", flush=True)
-    return seen.later > 0 and seen.allowed_later == 0 and without.allowed_later > 0
+    return isinstance(without, chaos.Seen) and without.allowed_later > 0
 
 
 def _star(function: object, arguments: tuple[int, int]) -> Counts:
