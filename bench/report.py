@@ -1,4 +1,4 @@
-"""Write the tables of docs/performance.md anew, from what the last runs wrote down.
+"""Write the tables of figures in docs/ anew, from what the last runs wrote down.
 
 python -m bench.report
 """
@@ -16,8 +16,8 @@ from bench.loads import ROOT
 from bench.peers.contenders import ALL, BARE, FORWARD, MIDDLEWARE, TELLING
 from bench.peers.keys import KINDS
 
-RESULTS, DOCUMENT = ROOT / "bench" / "results", ROOT / "docs" / "performance.md"
-PICTURES = ROOT / "docs" / "pictures"
+RESULTS, DOCS = ROOT / "bench" / "results", ROOT / "docs"
+PICTURES = DOCS / "pictures"
 RATIOS = (
     *((MIDDLEWARE[kind], BARE) for kind in MIDDLEWARE),
     *((FORWARD[kind], TELLING) for kind in FORWARD),
@@ -39,9 +39,11 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def result(name: str) -> dict[str, Any] | None:
-    file = RESULTS / f"{name}.json"
-    return json.loads(file.read_text()) if file.exists() else None
+def drawn(name: str) -> str | None:
+    """The table, from what the last run wrote; None where there was none."""
+    kind, table = TABLES[name]
+    file = RESULTS / f"{kind}.json"
+    return table(json.loads(file.read_text())) if file.exists() else None
 
 
 def peers(told: dict[str, Any]) -> str:
@@ -132,7 +134,58 @@ def startup(told: dict[str, Any]) -> str:
     return markdown(["", "time"], ([names[row], f"{told[row]:,.0f} ms"] for row in names))
 
 
-TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+def remembered(told: list[dict[str, Any]]) -> str:
+    return markdown(
+        ["keys", "bare", "remembered", "ratio", "bytes a key"],
+        (
+            [
+                f"{row['keys']:,}",
+                f"{row['bare_us']:.2f} µs",
+                f"{row['us']:.2f} µs",
+                f"{row['ratio']:.2f}",
+                f"{row['bytes']:.0f}",
+            ]
+            for row in told
+        ),
+    )
+
+
+def outage(told: list[dict[str, Any]]) -> str:
+    heads = [
+        "L",
+        "the database away for 0.7 L: answers 503, of all",
+        "away for good: a remembered key was answered for",
+        "after its return, again within",
+        "a delete with one process stopped",
+        "the next delete",
+    ]
+    spans = ("answered_for", "back_after", "delete_waited", "next_delete_waited")
+    return markdown(
+        heads,
+        (
+            [
+                f"{row['lease']:g} s",
+                f"{row['ridden_out'].get('503', 0):,} of {sum(row['ridden_out'].values()):,}",
+                *(f"{row[span]:.2f} s" for span in spans),
+            ]
+            for row in told
+        ),
+    )
+
+
+def burst(told: dict[str, float]) -> str:
+    return markdown(["", "median"], ([what, f"{figure:,.0f}"] for what, figure in told.items()))
+
+
+def energy(told: dict[str, Any]) -> str:
+    rows = []
+    for row in told["rows"]:
+        small, large = row["small_ms"], row["large_ms"]
+        rows.append([row["what"], f"{small:.1f}", f"{large:.1f}", f"{large / small:.2f}"])
+    return markdown(["", "small", "large", "ratio"], rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     **{kind: (f"peers-{kind}", peers) for kind in KINDS},
     "ratios": ("peers-good", ratios),
     "bounds": ("bounds", bounds),
@@ -140,22 +193,27 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "first-seen": ("first-seen", first_seen),
     "workers": ("workers", workers),
     "startup": ("startup", startup),
+    "remembered": ("remembered", remembered),
+    "outage": ("outage", outage),
+    "burst": ("burst", burst),
+    "energy": ("energy-scope", energy),
 }
+_TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def written(text: str) -> str:
+    """A document with its tables as the runs wrote them. Raises KeyError for an unknown table."""
+
+    def table(at: re.Match[str]) -> str:
+        new = drawn(at[2])
+        return at[0] if new is None else f"{at[1]}\n{new}\n\n{at[3]}"
+
+    return _TABLE.sub(table, text)
 
 
 def main() -> int:
-    text = DOCUMENT.read_text()
-    for name, (file, table) in TABLES.items():
-        told = result(file)
-        if told is None:
-            print(f"no run has written {file}.json; its table stays")
-            continue
-        found = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        written = table(told)
-        text, count = found.subn(lambda at, new=written: f"{at[1]}\n{new}\n\n{at[2]}", text)
-        if not count:
-            print(f"{DOCUMENT.name} has no place for the table {name}")
-    DOCUMENT.write_text(text)
+    for document in sorted(DOCS.glob("*.md")):
+        document.write_text(written(document.read_text()))
     PICTURES.mkdir(exist_ok=True)
     for file in RESULTS.glob("peers-*.svg"):
         shutil.copy(file, PICTURES / file.name)

@@ -289,26 +289,15 @@ def decide_token(facts: TokenFacts | None, here: Here, now: datetime) -> Decisio
     """Check 7': a bearer token. `now` is aware UTC."""
     if facts is None or facts.user is None:
         return Denied(Reason.INVALID_TOKEN, Cause.UNKNOWN_TOKEN, by_bearer=True)
-    user = facts.user
-    credential = Credential(CredentialKind.TOKEN, facts.token_id)
     cause: Cause | None
     if facts.ended:
         cause = Cause.ENDED_TOKEN
     elif now >= facts.expires_at:
         cause = Cause.EXPIRED_TOKEN
     else:
-        cause = _fault_of_sign_in(user, facts.sign_in_generation)
-    if cause is None:
-        return Allowed(principal_of(user, credential, here.environment))
-    return Denied(
-        Reason.INVALID_TOKEN,
-        cause,
-        user_id=user.user_id,
-        user_code=user.user_code,
-        datasource_id=user.datasource_id,
-        credential=credential,
-        by_bearer=True,
-    )
+        cause = _fault_of_sign_in(facts.user, facts.sign_in_generation)
+    credential = Credential(CredentialKind.TOKEN, facts.token_id)
+    return _signed_in(facts.user, credential, here, cause)
 
 
 def _fault_of_sign_in(user: UserFacts, generation: int) -> Cause | None:
@@ -319,14 +308,29 @@ def _fault_of_sign_in(user: UserFacts, generation: int) -> Cause | None:
     return None if generation == user.sign_in_generation else Cause.EARLIER_SIGN_IN
 
 
+def _signed_in(
+    user: UserFacts, credential: Credential, here: Here, cause: Cause | None
+) -> Decision:
+    if cause is None:
+        return Allowed(principal_of(user, credential, here.environment))
+    by_bearer = credential.kind is CredentialKind.TOKEN
+    return Denied(
+        Reason.INVALID_TOKEN if by_bearer else Reason.INVALID_SESSION,
+        cause,
+        user_id=user.user_id,
+        user_code=user.user_code,
+        datasource_id=user.datasource_id,
+        credential=credential,
+        by_bearer=by_bearer,
+    )
+
+
 def decide_session(
     facts: SessionFacts | None, here: Here, now: datetime, idle: timedelta
 ) -> Decision:
     """As check 7', of a session of the web pages. `idle`: how long it lasts unused."""
     if facts is None or facts.user is None:
         return Denied(Reason.INVALID_SESSION, Cause.UNKNOWN_SESSION)
-    user = facts.user
-    credential = Credential(CredentialKind.SESSION, facts.session_id)
     cause: Cause | None
     if facts.ended:
         cause = Cause.ENDED_SESSION
@@ -335,17 +339,9 @@ def decide_session(
     elif now >= facts.seen_at + idle:
         cause = Cause.IDLE_SESSION
     else:
-        cause = _fault_of_sign_in(user, facts.sign_in_generation)
-    if cause is None:
-        return Allowed(principal_of(user, credential, here.environment))
-    return Denied(
-        Reason.INVALID_SESSION,
-        cause,
-        user_id=user.user_id,
-        user_code=user.user_code,
-        datasource_id=user.datasource_id,
-        credential=credential,
-    )
+        cause = _fault_of_sign_in(facts.user, facts.sign_in_generation)
+    credential = Credential(CredentialKind.SESSION, facts.session_id)
+    return _signed_in(facts.user, credential, here, cause)
 
 
 def permit(principal: Principal, need: Need | None, instead: Need | None = None) -> Denied | None:

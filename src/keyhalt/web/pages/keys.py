@@ -14,6 +14,8 @@ from keyhalt.web.pages.troubles import TROUBLES
 from keyhalt.web.pages.words import receipt_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keyhalt.core.decisions import Here
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.issue import IssueKey
@@ -158,11 +160,9 @@ class KeyPages:
     def _may(self, ask: Ask) -> bool:
         return permit(ask.principal, self.profile.needs.manage_keys) is None
 
-    def _address(self, ask: Ask, said: dict[str, str] | object, found: str) -> str:
-        values = said if isinstance(said, dict) else {}
-        return finding.address_for(
-            values.get("q", ""), values.get("whose", ""), self.here, ask.principal, found
-        )
+    def _address(self, ask: Ask, said: Mapping[str, str], found: str) -> str:
+        text, whose = said.get("q", ""), said.get("whose", "")
+        return finding.address_for(text, whose, self.here, ask.principal, found)
 
     def _shown(
         self,
