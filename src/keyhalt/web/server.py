@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HEADER_BYTES_MAX = 64 * 1024
 IDLE_SECONDS = 0.25
+# How long a worker may take to answer its parent, and a new one to get ready, before it is
+# killed: in the 5 s that are usual a busy machine starts none, and a restart ends half way.
+WORKER_SECONDS = 30
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -71,7 +74,7 @@ class BoundedHeaders(HttpToolsProtocol):
 
 
 class Supervisor(Multiprocess):
-    """The parent of the workers. Tells `bury` the pid of one that died, before it is replaced.
+    """The parent of the workers. Tells `bury` the pid of each that died or was found hanging.
 
     SIGHUP replaces each worker by a new one that is ready first; SIGTERM lets all end in order.
     """
@@ -83,10 +86,12 @@ class Supervisor(Multiprocess):
         self._bury = bury
 
     def keep_subprocess_alive(self) -> None:
-        for each in self.processes:
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for each in before:
+            # One that answered no ping has been killed and replaced just now.
             if each.pid is not None and not each.process.is_alive():
                 self._bury(each.pid)
-        super().keep_subprocess_alive()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -125,5 +130,6 @@ def server_config(
         ssl_certfile=certificate,
         ssl_keyfile=private_key,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=WORKER_SECONDS,
         log_config=None,
     )
