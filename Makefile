@@ -36,11 +36,12 @@ $(VENV)/proxies/%/.done: requirements/proxies/%.txt $(VENV)/.runtime
 			--require-hashes -r $< \
 		&& touch $@ || echo "$* cannot be had here; its tests will be skipped"
 
-proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies that forward-auth is tested with
-	@command -v nginx > /dev/null || test -x /usr/sbin/nginx \
+proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies and the pool that tests run behind
+	@for each in nginx:nginx-light pgbouncer:pgbouncer; do \
+		command -v $${each%:*} > /dev/null || test -x /usr/sbin/$${each%:*} \
 		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
-			&& apt-get update -qq && apt-get install -y -qq nginx-light > /dev/null; } \
-		|| echo "nginx cannot be had here; its tests will be skipped"
+			&& apt-get update -qq && apt-get install -y -qq $${each#*:} > /dev/null; } \
+		|| echo "$${each%:*} cannot be had here; its tests will be skipped"; done
 
 browser: ## the browser that the pages are tested with, Debian's chromium
 	@command -v chromium > /dev/null \

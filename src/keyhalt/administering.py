@@ -65,13 +65,17 @@ class Administering:
         return Covering(self.trees, self.profile.catalogue)
 
     @cached_property
+    def user_rules(self) -> UserRules:
+        return UserRules(self.profile.needs, self.covering)
+
+    @cached_property
     def manage_users(self) -> ManageUsers:
         return ManageUsers(
             rights=self.rights,
             passwords=self.passwords,
             barrier=self.barrier,
             clock=self.clock,
-            rules=UserRules(self.profile.needs, self.covering),
+            rules=self.user_rules,
         )
 
     @cached_property
@@ -107,7 +111,7 @@ class Administering:
 
     @cached_property
     def manage_groups(self) -> ManageGroups:
-        return ManageGroups(rights=self.rights, needs=self.profile.needs, clock=self.clock)
+        return ManageGroups(rights=self.rights, clock=self.clock, rules=self.user_rules)
 
     @cached_property
     def roll_out(self) -> RollOut:

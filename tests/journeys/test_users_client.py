@@ -166,6 +166,10 @@ def test_every_user_role_and_group_call_of_the_client(server: Server) -> None:
     assert [user.user_code for user in by_group] == ["jsmith"]
     edit = models.UserGroupRequest(user_group_name="Crew", description="All", members=[])
     assert admin.edit_user_group(group.user_group_id, body=edit).member_count == 0
+    edit = models.UserGroupRequest(user_group_name="Crew", new_user_email=["Amy@example.org"])
+    assert admin.edit_user_group(group.user_group_id, body=edit).member_count == 1
+    (amy,) = admin.get_users(filter="email equals 'Amy@example.org'")
+    assert (amy.user_code, amy.user_role.user_role_info) == ("Amy@example.org", "Contact")
     raw = admin.get_user_groups(page_size=1, raw=True)
     assert raw.headers["TotalNumberOfRecords"] == 1
     assert admin.get_user_group(group.user_group_id).user_group_name == "Crew"

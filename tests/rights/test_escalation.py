@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keyhalt.core.refusals import Refused
+from keyhalt.usecases.people import GroupRow, RoleEdit
 from tests.rights.conftest import KEYS, ROLES, USERS, VIEW_USERS, Wire, beyond
-from tests.world import PASSWORD
+from tests.world import OPERATOR, ORIGIN, PASSWORD, make_world
 
 FULL = "Administrator: Full Access"
 
@@ -224,6 +229,71 @@ def test_a_group_gives_nothing(wire: Wire) -> None:
     assert denied.status_code == 403
 
 
+def test_a_user_by_an_address_alone_holds_nothing_and_sees_no_further(wire: Wire) -> None:
+    """Who manages users and nothing else may name them; where they see from is the maker's."""
+    body = {"userGroupName": "All", "newUserEmail": ["amy@example.org", "ben@example.org"]}
+    assert wire.ask("clerk", "POST", "/api/v3/userGroup", body).status_code == 403
+    made = wire.ask("staff", "POST", "/api/v3/userGroup", body)
+    assert (made.status_code, made.json().get("memberCount")) == (200, 2), made.json()
+    staff, amy = (wire.world.engine.look_up.user(1, who) for who in ("staff", "amy@example.org"))
+    assert staff
+    assert amy
+    assert (amy.permissions, amy.topmosts) == (0, staff.topmosts)
+    row = wire.ask("boss", "GET", f"/api/v3/user/{amy.user_id}").json()
+    assert (row["fullName"], row["maxApprovalAmount"]) == ("amy@example.org", 0)
+
+
+@pytest.mark.parametrize(
+    ("emails", "status", "said"),
+    [
+        (["STAFF@example.org"], 409, "has 'staff@example.org' already"),
+        (["new@example.org", "NEW@example.org"], 400, "named twice"),
+        (["new@example.org", "nobody"], 400, "'nobody' is no email address"),
+        (["@example.org"], 400, "no email address"),
+        ([f"{'x' * 60}@example.org"], 400, "at most 65"),
+        ([""], 400, "no email address"),
+        (["a@b"] * 1001, 400, "at most 1000"),
+    ],
+)
+def test_an_address_that_is_none_or_taken_makes_neither_user_nor_group(
+    wire: Wire, emails: list[str], status: int, said: str
+) -> None:
+    """All or nothing, and the answer says which."""
+    before = len(wire.ask("boss", "GET", "/api/v3/user").json())
+    body = {"userGroupName": "All", "newUserEmail": emails}
+    answer = wire.ask("staff", "POST", "/api/v3/userGroup", body)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+    assert len(wire.ask("boss", "GET", "/api/v3/user").json()) == before
+    assert wire.ask("boss", "GET", "/api/v3/userGroup").json() == []
+
+
+def test_a_contact_role_that_grants_something_is_given_to_nobody_by_an_address(
+    tmp_path: Path,
+) -> None:
+    """The name alone must not become a way to give rights; nor is a role made up."""
+    with closing(make_world(tmp_path / "data")) as world:
+        make = partial(
+            world.engine.manage_groups.create,
+            OPERATOR,
+            world.datasource_id,
+            description="",
+            members=(),
+            emails=["amy@example.org"],
+            origin=ORIGIN,
+        )
+        assert isinstance(make(name="none"), Refused)
+        roles = partial(world.engine.manage_roles.create, OPERATOR, world.datasource_id)
+        roles(name="Contact", description="", grants=["orders.view"], origin=ORIGIN)
+        refused = make(name="strong")
+        assert isinstance(refused, Refused)
+        assert "grants nothing" in refused.detail
+        roles = partial(world.engine.manage_roles.edit, OPERATOR, world.datasource_id)
+        assert not isinstance(roles("Contact", RoleEdit(grants=()), ORIGIN), Refused)
+        made = make(name="weak")
+        assert isinstance(made, GroupRow)
+        assert made.members == 1
+
+
 def test_nobody_lets_another_approve_more_than_they_may(wire: Wire) -> None:
     """A limit is given up to one's own; no limit is more than any."""
     assert wire.edit("boss", "staff", maxApprovalAmount=100).status_code == 200
@@ -245,8 +315,6 @@ def test_a_caller_weakened_meanwhile_is_held_to_what_they_have_now(wire: Wire) -
 
 def test_nothing_of_another_datasource_is_reached(wire: Wire) -> None:
     """Its users, roles and groups are not there."""
-    from tests.world import OPERATOR, ORIGIN
-
     engine = wire.world.engine
     other = engine.set_up.datasource(OPERATOR, "other", ORIGIN)
     role = engine.look_up.role(other.id, FULL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 
 from keyhalt.core.names import fold
 from keyhalt.core.passwords import PasswordAge, PasswordPolicy
@@ -138,6 +138,14 @@ class SqlUsers:
 
     def set_details(self, datasource_id: int, user_id: int, details: UserDetails) -> None:
         self._update(datasource_id, user_id, _details_values(details))
+
+    def known_emails(self, datasource_id: int, emails: Sequence[str]) -> Sequence[str]:
+        # The database folds both sides: it and Python differ beyond ASCII.
+        query = select(user.c.email).where(
+            user.c.datasource_id == datasource_id,
+            func.lower(user.c.email).in_([func.lower(email) for email in emails]),
+        )
+        return self._connection.scalars(query).all()
 
     def without_password(self, datasource_id: int) -> Sequence[int]:
         query = select(user.c.id).where(

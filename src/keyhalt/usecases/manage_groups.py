@@ -1,4 +1,7 @@
-"""Groups of users: who belongs together. A group grants nothing, so no right changes here."""
+"""Groups of users: who belongs together. A group grants nothing, so no right changes here.
+
+Who is named by a new address becomes a user that holds no permission (docs/wire.md, "Groups").
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,42 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.principals import Operator
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again
-from keyhalt.usecases.people import GroupRow, NewGroup, fault_of_group
+from keyhalt.usecases.new_users import add_user
+from keyhalt.usecases.people import (
+    CODE_MAX,
+    FULL_NAME_MAX,
+    GroupRow,
+    NewGroup,
+    UserDraft,
+    fault_of_group,
+)
 from keyhalt.usecases.ports import DuplicateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyhalt.core.principals import Acting
-    from keyhalt.core.profiles import Needs
     from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
+    from keyhalt.usecases.user_rules import UserRules
+
+CONTACT = "Contact"
+"""The role of whom a group makes a user by an address alone; one that grants nothing."""
+EMAIL_FIELD = "newUserEmail"
 
 
 class ManageGroups:
-    """Each verb needs the permission to manage users. None raises the epoch."""
+    """Each verb needs the permission to manage users. None raises the epoch.
 
-    def __init__(self, *, rights: Rights, needs: Needs, clock: Clock) -> None:
+    `emails`: addresses that no user has yet; each becomes a user and a member.
+    """
+
+    def __init__(self, *, rights: Rights, clock: Clock, rules: UserRules) -> None:
         self._rights = rights
-        self._needs = needs
         self._clock = clock
+        self._rules = rules
 
     def create(
         self,
@@ -35,6 +54,7 @@ class ManageGroups:
         name: str,
         description: str,
         members: Sequence[int],
+        emails: Sequence[str] = (),
         origin: Origin,
     ) -> GroupRow | Denied | Refused:
         """`members`: ids of users."""
@@ -43,12 +63,14 @@ class ManageGroups:
             return refused
         try:
             with self._rights.change() as tx:
-                no = check_again(tx, acting, self._needs.manage_users)
+                no = check_again(tx, acting, self._rules.needs.manage_users)
                 no_member = no or _fault_of_members(tx, datasource_id, members)
-                if no_member is not None:
-                    return no_member
+                added = no_member or self._add_users(tx, acting, datasource_id, emails, origin)
+                if isinstance(added, Denied | Refused):
+                    return added
                 new = NewGroup(name, description, self._clock.now())
                 group_id = tx.groups.add(datasource_id, new)
+                members = [*members, *added]
                 tx.groups.set_members(datasource_id, group_id, members)
                 return self._done(
                     tx, Event.GROUP_CREATE, acting, datasource_id, group_id, origin, members
@@ -65,20 +87,27 @@ class ManageGroups:
         name: str,
         description: str | None,
         members: Sequence[int] | None,
+        emails: Sequence[str] = (),
         origin: Origin,
     ) -> GroupRow | Denied | Refused:
-        """None leaves the description, or the members, as they are."""
+        """None leaves the description, or the members, as they are; `emails` come on top."""
         try:
             with self._rights.change() as tx:
-                no = check_again(tx, acting, self._needs.manage_users)
+                no = check_again(tx, acting, self._rules.needs.manage_users)
                 before = no or tx.groups.get(datasource_id, group_id)
                 if before is None or isinstance(before, Denied):
                     return before or Denied(Reason.NOT_FOUND)
                 said = before.description if description is None else description
                 refused = fault_of_group(name, said)
                 refused = refused or _fault_of_members(tx, datasource_id, members or ())
-                if refused is not None:
-                    return refused
+                added = refused or self._add_users(tx, acting, datasource_id, emails, origin)
+                if isinstance(added, Denied | Refused):
+                    return added
+                if added:
+                    kept = (
+                        tx.groups.members(datasource_id, group_id) if members is None else members
+                    )
+                    members = [*kept, *added]
                 tx.groups.edit(datasource_id, group_id, name=name, description=said)
                 if members is not None:
                     tx.groups.set_members(datasource_id, group_id, members)
@@ -93,7 +122,7 @@ class ManageGroups:
     ) -> GroupRow | Denied:
         """Its members stay what they are."""
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_users)
+            no = check_again(tx, acting, self._rules.needs.manage_users)
             if no is not None:
                 return no
             if tx.groups.get(datasource_id, group_id) is None:
@@ -103,6 +132,40 @@ class ManageGroups:
             )
             tx.groups.delete(datasource_id, group_id)
             return group
+
+    def _add_users(
+        self,
+        tx: RightsTransaction,
+        acting: Acting,
+        datasource_id: int,
+        emails: Sequence[str],
+        origin: Origin,
+    ) -> Sequence[int] | Denied | Refused:
+        """The ids of new users, one per address, who see from where the one who acts does.
+
+        What is not allowed is so for all of them, and found before the first is written.
+        """
+        refused = _fault_of_emails(tx, datasource_id, emails)
+        if refused is not None or not emails:
+            return refused or ()
+        own = None if isinstance(acting, Operator) else tx.users.get(datasource_id, acting.user_id)
+        ids = []
+        for email in emails:
+            draft = UserDraft(
+                code=email,
+                full_name=email[:FULL_NAME_MAX],
+                email=email,
+                role=CONTACT,
+                password=None,
+                topmosts={} if own is None else own.topmosts,
+                more={"max_approval_amount": 0},
+            )
+            at = self._clock.now()
+            made = add_user(tx, self._rules, acting, datasource_id, draft, origin, at)
+            if isinstance(made, Denied | Refused):
+                return made
+            ids.append(made.user_id)
+        return ids
 
     def _done(  # noqa: PLR0917
         self,
@@ -140,6 +203,28 @@ def _fault_of_members(
 ) -> Refused | None:
     for missing in tx.users.missing(datasource_id, user_ids):
         return Refused(Fault.INVALID_BODY, f"There is no user {missing}.", "members")
+    return None
+
+
+def _fault_of_emails(
+    tx: RightsTransaction, datasource_id: int, emails: Sequence[str]
+) -> Refused | None:
+    if not emails:
+        return None
+    for email in emails:
+        before, _, after = email.partition("@")
+        if not (before and after) or len(email) > CODE_MAX:
+            detail = f"{email[:CODE_MAX]!r} is no email address of at most {CODE_MAX} characters."
+            return Refused(Fault.INVALID_BODY, detail, EMAIL_FIELD)
+    if len({email.casefold() for email in emails}) < len(emails):
+        return Refused(Fault.INVALID_BODY, "An address is named twice.", EMAIL_FIELD)
+    for used in tx.users.known_emails(datasource_id, emails):
+        detail = f"A user has {used!r} already; name them as a member by their id."
+        return Refused(Fault.CONFLICT, detail, EMAIL_FIELD)
+    role = tx.roles.find(datasource_id, CONTACT)
+    if role is None or role.permissions:
+        detail = f"It takes a role {CONTACT!r} that grants nothing, and there is none here."
+        return Refused(Fault.INVALID_STATE, detail, EMAIL_FIELD)
     return None
 
 

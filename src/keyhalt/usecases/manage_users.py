@@ -14,9 +14,9 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.new_passwords import refuse_password
+from keyhalt.usecases.new_users import add_user
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
 from keyhalt.usecases.ports import DuplicateError
-from keyhalt.usecases.rows import NewUser
 from keyhalt.usecases.user_rules import Plan, UserRules, user_row
 
 if TYPE_CHECKING:
@@ -69,29 +69,10 @@ class ManageUsers:
             return password_hash
         try:
             with self._rights.change() as tx:
-                role = self._rules.new_role(tx, acting, datasource_id, draft)
-                if isinstance(role, Denied | Refused):
-                    return role
-                new = NewUser(
-                    details=draft.details,
-                    role_id=role.id,
-                    password_hash=password_hash,
-                    topmosts=draft.topmosts,
-                    created_at=self._clock.now(),
-                    active=draft.active,
-                    service=draft.service,
+                at = self._clock.now()
+                return add_user(
+                    tx, self._rules, acting, datasource_id, draft, origin, at, password_hash
                 )
-                user_id = tx.users.add(datasource_id, new)
-                tx.groups.set_groups_of(datasource_id, user_id, draft.groups)
-                user = _found(tx, datasource_id, user_id)
-                details = {
-                    "code": draft.code,
-                    "role": role.name,
-                    "topmosts": dict(draft.topmosts),
-                    "service": draft.service,
-                }
-                self._record(tx, Event.USER_CREATE, acting, user, origin, details)
-                return user
         except DuplicateError:
             return _taken(draft.code)
 

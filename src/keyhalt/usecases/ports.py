@@ -150,6 +150,9 @@ class UserStore(Protocol):
         `password_hash` None: no password signs in until another is set.
         """
 
+    def known_emails(self, datasource_id: int, emails: Sequence[str]) -> Sequence[str]:
+        """The addresses of users that are among `emails`, whatever their case."""
+
     def without_password(self, datasource_id: int) -> Sequence[int]:
         """The ids of the users of whom no password signs in."""
 

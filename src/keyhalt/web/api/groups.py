@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from keyhalt.client.operations import NO_CONTENT, Call, Operation, Reply
 from keyhalt.core import paging
 from keyhalt.core.decisions import Denied
-from keyhalt.core.refusals import Fault, Refused
+from keyhalt.core.refusals import Refused
+from keyhalt.usecases.manage_groups import EMAIL_FIELD
 from keyhalt.web.api.user_bodies import Id, reduced_json
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.people import GroupRow
 
 MEMBERS_MAX = 100_000
+EMAILS_MAX = 1_000
 
 
 class GroupBody(BaseModel):
@@ -30,7 +32,9 @@ class GroupBody(BaseModel):
     name: str = Field(alias="userGroupName", max_length=64)
     description: str | None = Field(None, max_length=255)
     members: Annotated[list[Id], Field(max_length=MEMBERS_MAX)] | None = None
-    emails: list[str] | None = Field(None, alias="newUserEmail")
+    emails: Annotated[list[str], Field(max_length=EMAILS_MAX)] | None = Field(
+        None, alias=EMAIL_FIELD
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +64,27 @@ class GroupHandlers:
 
     def create(self, call: Call) -> Reply | Denied | Refused:
         body: GroupBody = call.body
-        made = _fault_of_emails(body) or self.verbs.create(
+        made = self.verbs.create(
             call.principal,
             call.principal.datasource_id,
             name=body.name,
             description=body.description or "",
             members=body.members or (),
+            emails=body.emails or (),
             origin=call.origin,
         )
         return made if isinstance(made, Denied | Refused) else Reply(_group(made))
 
     def edit(self, call: Call) -> Reply | Denied | Refused:
         body: GroupBody = call.body
-        done = _fault_of_emails(body) or self.verbs.edit(
+        done = self.verbs.edit(
             call.principal,
             call.principal.datasource_id,
             call.ids["userGroupId"],
             name=body.name,
             description=body.description,
             members=body.members,
+            emails=body.emails or (),
             origin=call.origin,
         )
         return done if isinstance(done, Denied | Refused) else Reply(_group(done))
@@ -88,13 +94,6 @@ class GroupHandlers:
             call.principal, call.principal.datasource_id, call.ids["userGroupId"], call.origin
         )
         return done if isinstance(done, Denied) else NO_CONTENT
-
-
-def _fault_of_emails(body: GroupBody) -> Refused | None:
-    if not body.emails:
-        return None
-    detail = "Make the users first: nobody becomes a user here by an address alone."
-    return Refused(Fault.INVALID_STATE, detail, "newUserEmail")
 
 
 def operations(handlers: GroupHandlers, needs: Needs) -> list[Operation]:
