@@ -105,10 +105,21 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             signer=Signer(engine.here.mac_keys),
             clock=engine.clock,
             find_policy=engine.find_policy,
+            scrape=_scraping(engine),
             internal_port=settings.internal_port,
             proxy_secret_digest=None if secret is None else digest_of(secret),
         )
     )
+
+
+def _scraping(engine: Engine) -> Callable[[], tuple[bytes, str]]:
+    def scrape() -> tuple[bytes, str]:
+        # Only once somebody watches: it takes longer to import than to run.
+        from keyhalt.telemetry.metrics import exposition  # noqa: PLC0415
+
+        return exposition(engine.measure(), VERSION, engine.environment.name)
+
+    return scrape
 
 
 def application_of(installation: Installation, engines: Sequence[Engine]) -> ASGIApp:

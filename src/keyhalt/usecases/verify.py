@@ -94,6 +94,11 @@ class Verify:
     def realm(self) -> str:
         return self._here.environment
 
+    @property
+    def remembered_keys(self) -> int:
+        """How many keys this process remembers; any thread may ask."""
+        return len(self._memory)
+
     def need(self, name: str) -> Need:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
         return self._catalogue.need(*name.split(".", 1))
