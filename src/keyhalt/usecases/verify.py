@@ -190,7 +190,6 @@ class Verify:
         return answer
 
     def _event(self, denied: Denied, answer: Denied, origin: Origin) -> AuditEvent:
-        exact = denied.reason.value if denied.cause is Cause.AS_SAID else denied.cause.value
         details: dict[str, object] = {"answered": answer.reason.value}
         if denied.need is not None:
             details["permission"] = denied.need
@@ -201,7 +200,7 @@ class Verify:
             origin=origin,
             outcome="denied",
             datasource_id=denied.datasource_id,
-            reason=exact,
+            reason=denied.exact,
             details=details,
         )
 
