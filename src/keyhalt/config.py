@@ -9,6 +9,7 @@ import os
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
+from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     certificate: Path | None = None
     private_key: Path | None = None
     access_log: bool = False
+    log_format: Literal["text", "json"] = "text"
+    traces: bool = False
     internal_host: str = "127.0.0.1"
     internal_port: int | None = Field(None, ge=0, le=65535)
     proxy_secret: SecretStr | None = Field(None, min_length=16)
@@ -174,6 +177,8 @@ def check_transport(settings: Settings) -> None:
                 f"{PREFIX}TRUSTED_PROXIES: {proxy!r} is no address and no network (10.0.0.0/8)"
             ) from None
     _check_internal(settings)
+    if settings.traces and find_spec("opentelemetry") is None:
+        raise SettingsError(f"{PREFIX}TRACES needs an extra: pip install 'keyhalt[otel]'")
     if settings.certificate or settings.trusted_proxies.strip() or settings.insecure_http:
         return
     raise SettingsError(

@@ -16,6 +16,7 @@ from keyhalt.recording import Recording
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
+from keyhalt.storage.measures import SqlTotals
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.sessions import SqlPads, SqlSessions
 from keyhalt.storage.throttle import SqlThrottle
@@ -36,6 +37,7 @@ from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
+from keyhalt.usecases.measure import Measure, ThisProcess
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
 from keyhalt.usecases.read_audit import ReadAudit
 from keyhalt.usecases.receipts import Told
@@ -240,6 +242,17 @@ class Engine(Administering):
             user_fields=USER_FIELDS,
             group_fields=GROUP_FIELDS,
             clock=self.clock,
+        )
+
+    @cached_property
+    def measure(self) -> Measure:
+        return Measure(
+            reader=SqlTotals(self.stores.rights, self.stores.use),
+            process=lambda: ThisProcess(
+                remembered_keys=self.verify.remembered_keys,
+                lease_seconds=self.verifying.lease_seconds(),
+                use_unwritten_seconds=self.use_recorder.unwritten_seconds(),
+            ),
         )
 
     def ready(self) -> bool:

@@ -5,6 +5,7 @@ Apps are found by entry point.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from keyhalt.embed import (
 from keyhalt.environments import Installation, load_installation
 from keyhalt.opening import open_engines, open_stores
 from keyhalt.system.randomness import new_uuid, process_id
+from keyhalt.telemetry.logs import configure
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
 ENTRY_POINTS = "keyhalt.apps"
+_log = logging.getLogger("keyhalt")
 _SERVE_ID = "_KEYHALT_SERVE_ID"
 
 
@@ -62,11 +65,10 @@ def load_apps(settings: Settings) -> list[App]:
 def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
     """The web application of one process. `apps`: instead of those that the settings name."""
     from keyhalt.client.legacy import LegacyNotice  # noqa: PLC0415
-    from keyhalt.telemetry.logs import configure  # noqa: PLC0415
     from keyhalt.web.app import WebParts, build  # noqa: PLC0415
     from keyhalt.web.forward_auth.assertions import Signer  # noqa: PLC0415
 
-    configure(access_log=settings.access_log)
+    configure(access_log=settings.access_log, form=settings.log_format)
     apps = load_apps(settings) if apps is None else apps
     engine.trees.apps = apps
 
@@ -78,7 +80,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             app.close()
         engine.close()
 
-    return build(
+    app = build(
         WebParts(
             verifier=engine.verify,
             issue=engine.issue,
@@ -105,10 +107,26 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             signer=Signer(engine.here.mac_keys),
             clock=engine.clock,
             find_policy=engine.find_policy,
+            scrape=_scraping(engine),
             internal_port=settings.internal_port,
             proxy_secret_digest=None if secret is None else digest_of(secret),
         )
     )
+    if settings.traces:
+        from keyhalt.integrations.opentelemetry import Traced  # noqa: PLC0415 - only where wanted
+
+        app = Traced(app)
+    return app
+
+
+def _scraping(engine: Engine) -> Callable[[], tuple[bytes, str]]:
+    def scrape() -> tuple[bytes, str]:
+        # Only once somebody watches: it takes longer to import than to run.
+        from keyhalt.telemetry.metrics import exposition  # noqa: PLC0415
+
+        return exposition(engine.measure(), VERSION, engine.environment.name)
+
+    return scrape
 
 
 def application_of(installation: Installation, engines: Sequence[Engine]) -> ASGIApp:
@@ -210,16 +228,25 @@ def _stopped(_signal: int, _frame: object) -> NoReturn:
 
 
 def announce(settings: Settings, listeners: Sequence[socket.socket]) -> Callable[[], None]:
+    if settings.log_format == "json":
+        configure(access_log=settings.access_log, form=settings.log_format)
+
+    def say(text: str) -> None:
+        if settings.log_format == "json":
+            _log.info(text)
+        else:
+            sys.stderr.write(f"{text}\n")
+
     def announce() -> None:
         scheme = "https" if settings.certificate else "http"
         for number, listener in enumerate(listeners):
             host, port = listener.getsockname()[:2]
             what = " for proxies" if number else ""
-            sys.stderr.write(f"Keyhalt listens{what} on {scheme}://{host}:{port}\n")
+            say(f"Keyhalt listens{what} on {scheme}://{host}:{port}")
         if settings.insecure_http:
-            sys.stderr.write(
+            say(
                 "KEYHALT_INSECURE_HTTP is set: keys and passwords travel readable for everybody"
-                " on the way\n"
+                " on the way"
             )
 
     return announce

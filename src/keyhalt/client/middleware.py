@@ -29,6 +29,10 @@ USED = "keyhalt.used"
 """The permissions that let a request through, so far; None: it was denied after all."""
 
 
+DENIED = "keyhalt.denied"
+"""The denial that a request was answered with."""
+
+
 class Counter(Protocol):
     """What counts the use of keys."""
 
@@ -145,6 +149,7 @@ class Authenticate:
 
     async def deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
         """Record a denial and answer it. Nothing was answered yet."""
+        scope[DENIED] = denied
         request_id_of(scope)
         origin = origin_of(scope)
         answer = self._verifier.refused(denied, origin)

@@ -117,6 +117,11 @@ class Denied:
     """A real key of this environment that stood in the URL, or travelled in clear: its owner is
     warned."""
 
+    @property
+    def exact(self) -> str:
+        """The reason as the audit log and logs have it: never told to the client."""
+        return self.reason.value if self.cause is Cause.AS_SAID else self.cause.value
+
 
 Decision = Allowed | Denied
 

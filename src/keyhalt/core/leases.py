@@ -89,6 +89,10 @@ class Page:
             and all(last.get(each, NEVER_APPLIED) <= number for each in subjects_of(principal))
         )
 
+    def lease_seconds(self) -> float:
+        """For how long the lease lasts yet, 0 without one. Decides nothing."""
+        return max(0.0, self._deadline - self._clock())
+
     # -------------------------------------------------------------- the keeper
 
     @property

@@ -10,6 +10,7 @@ from sqlalchemy import and_, insert, or_, select
 from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.storage.chain import add_row
+from keyhalt.storage.measures import add_totals
 from keyhalt.storage.schema import audit_denial, audit_event
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.rows import AuditRow
@@ -54,10 +55,11 @@ def add_event(connection: Connection, event: AuditEvent) -> None:
 
 
 def add_denials(engine: Engine, events: Sequence[tuple[AuditEvent, int]]) -> None:
-    """Write a batch, each with how often it happened."""
+    """Write a batch, each with how often it happened, and add it to the totals."""
     rows = [{**values_of(event), "count": count} for event, count in events]
     with transaction(engine, write=True) as connection:
         connection.execute(insert(audit_denial), rows)
+        add_totals(connection, events)
 
 
 class SqlAuditReader:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, text
@@ -133,6 +133,8 @@ def _add(digest: int, chunk: Sequence[dict[str, Any]]) -> int:
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
     assert isinstance(value, bytes | memoryview)  # noqa: S101 - no other type is in the schema
     return bytes(value).hex()
 

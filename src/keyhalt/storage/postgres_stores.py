@@ -125,6 +125,9 @@ class PostgresVerifying:
         """Whether a lease is held: its keeper asks the database four times a second."""
         return self.freshness.tag() is not None
 
+    def lease_seconds(self) -> float:
+        return self.freshness.lease_seconds()
+
     def close(self) -> None:
         self.reader.close()
         self._keeper.stop()

@@ -282,6 +282,27 @@ audit_denial = Table(
     sqlite_autoincrement=True,
 )
 
+# Totals for whoever watches (storage/measures.py).
+event_total = Table(
+    "event_total",
+    USE,
+    Column("event", String(64), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("reason", String(64), primary_key=True),
+    Column("happened", BigInteger, nullable=False),
+    # Of `epoch.done`: for how long changes waited, together.
+    Column("waited_ms", BigInteger, nullable=False),
+)
+
+# What keys were allowed on the days before `before`; later days are still in `key_day`.
+allowed_total = Table(
+    "allowed_total",
+    USE,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
+    Column("before", Date, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+)
+
 sign_in_bucket = Table(
     "sign_in_bucket",
     USE,

@@ -30,6 +30,9 @@ class Verifying(Protocol):
     def ready(self) -> bool:
         """Whether the store can be asked, now."""
 
+    def lease_seconds(self) -> float | None:
+        """For how long this process may yet answer from memory unasked; None: it always asks."""
+
     def close(self) -> None: ...
 
 
@@ -115,6 +118,9 @@ class SqliteVerifying:
 
     def ready(self) -> bool:
         return self.reader.answers()
+
+    def lease_seconds(self) -> None:
+        return None
 
     def close(self) -> None:
         self.reader.close()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core.permissions import NOTHING, PermissionSet
 from keyhalt.core.principals import CredentialKind
 from keyhalt.core.uses import agent_family, network_of
+from keyhalt.storage.measures import close_days
 from keyhalt.storage.uses import ALLOWED, Used, add_uses, first_kept, forget
 from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.usecases.uses import LastUse
@@ -71,6 +72,7 @@ class UseRecorder:
         self._unwritten: dict[int, Used] = {}
         self._forgot: date | None = None
         self._turn = threading.Lock()
+        self._written_at = clock.monotonic()
 
     def allowed(
         self,
@@ -121,6 +123,10 @@ class UseRecorder:
         self.turn()
         self.turn()
 
+    def unwritten_seconds(self) -> float:
+        """Since this process last wrote what it had to write."""
+        return self._monotonic() - self._written_at
+
     def _begin(self, key_id: int, datasource_id: int) -> _Counting | None:
         if len(self._now) >= KEYS_MAX:
             return None
@@ -155,8 +161,10 @@ class UseRecorder:
             if self._unwritten:
                 add_uses(self._engine, list(self._unwritten.values()))
                 self._unwritten.clear()
+            self._written_at = self._monotonic()
             today = self._clock.now().date()
             if self._forgot != today:
+                close_days(self._engine, today)
                 forget(self._engine, first_kept(today))
                 self._forgot = today
         except StoreUnavailableError as error:

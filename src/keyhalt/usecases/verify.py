@@ -94,6 +94,11 @@ class Verify:
     def realm(self) -> str:
         return self._here.environment
 
+    @property
+    def remembered_keys(self) -> int:
+        """How many keys this process remembers; any thread may ask."""
+        return len(self._memory)
+
     def need(self, name: str) -> Need:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
         return self._catalogue.need(*name.split(".", 1))
@@ -185,7 +190,6 @@ class Verify:
         return answer
 
     def _event(self, denied: Denied, answer: Denied, origin: Origin) -> AuditEvent:
-        exact = denied.reason.value if denied.cause is Cause.AS_SAID else denied.cause.value
         details: dict[str, object] = {"answered": answer.reason.value}
         if denied.need is not None:
             details["permission"] = denied.need
@@ -196,7 +200,7 @@ class Verify:
             origin=origin,
             outcome="denied",
             datasource_id=denied.datasource_id,
-            reason=exact,
+            reason=denied.exact,
             details=details,
         )
 

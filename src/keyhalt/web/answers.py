@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import origin_of
-from keyhalt.client.middleware import USED
+from keyhalt.client.middleware import DENIED, USED
 from keyhalt.client.operations import Reply
 from keyhalt.client.problems import Header, Problem, problem_of
 from keyhalt.core.decisions import Denied
@@ -53,6 +53,7 @@ class Answers:
         origin = origin_of(scope)
         if isinstance(no, Denied):
             scope[USED] = None
+            scope[DENIED] = no
         if record and isinstance(no, Denied):
             no = self.record(no, origin)
         problem = problem_of(no, realm=self.realm, request_id=origin.request_id, more=more)

@@ -112,6 +112,8 @@ class WebParts:
     signer: Signer
     clock: Clock
     find_policy: FindPolicy
+    scrape: Callable[[], tuple[bytes, str]]
+    """What is measured, in the format of whoever watches, and its media type."""
     internal_port: int | None = None
     """Where the internal listener listens, if there is one."""
     proxy_secret_digest: bytes | None = None
@@ -173,6 +175,7 @@ def _internal(parts: WebParts, answers: Answers) -> ASGIApp:
     front = Front(
         exact={
             VERIFY_PATH: guarded(verifying, parts.proxy_secret_digest, answers),
+            "/metrics": guarded(health.metrics(parts.scrape), parts.proxy_secret_digest, answers),
             **_health(parts),
         },
         behind=_not_found(answers),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import request_id_of, shown_path
 from keyhalt.client.middleware import with_headers
+from keyhalt.client.observed import observed
 from keyhalt.client.problems import problem_of
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.web.answers import send_problem
@@ -61,18 +62,12 @@ class Front:
         try:
             await self._app(scope)(scope, receive, watched)
         except Exception:  # noqa: BLE001 - whatever it is, the client gets a plain 500
-            _log.exception("request %s failed", request_id)
+            told = {"keyhalt": {"request_id": request_id}}
+            _log.exception("request %s failed", request_id, extra=told)
             if not watched.status:
                 await self._fail(watched, request_id)
         if _access.isEnabledFor(logging.INFO):
-            _access.info(
-                "%s %s %d %.1f ms %s",
-                scope["method"],
-                shown_path(scope["path"]),
-                watched.status,
-                (time.perf_counter() - started) * 1000,
-                request_id,
-            )
+            _tell(scope, watched.status, time.perf_counter() - started)
 
     def _app(self, scope: Scope) -> ASGIApp:
         path = fold_path(scope["path"])
@@ -85,6 +80,21 @@ class Front:
         detail = "Something went wrong here. The request id finds it in the log."
         refused = Refused(Fault.INTERNAL_ERROR, detail)
         await send_problem(send, problem_of(refused, realm=self._realm, request_id=request_id))
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    fields = {
+        "method": scope["method"],
+        "path": shown_path(scope["path"]),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        **observed(scope),
+    }
+    _access.info(
+        "%(method)s %(path)s %(status)d %(duration_ms).1f ms %(request_id)s",
+        fields,
+        extra={"keyhalt": fields},
+    )
 
 
 class _Watched:

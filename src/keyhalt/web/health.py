@@ -44,6 +44,22 @@ def jwks(signer: Signer) -> ASGIApp:
     return answer
 
 
+def metrics(scrape: Callable[[], tuple[bytes, str]]) -> ASGIApp:
+    """What `scrape` gives, made on a thread: it asks the store."""
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        body, media_type = await run_in_threadpool(scrape)
+        headers = [
+            (b"content-type", media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return answer
+
+
 def _holds(check: Callable[[], bool]) -> bool:
     try:
         return check()

@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 
 from keyhalt.client.credentials import origin_of
 from keyhalt.client.middleware import USED, principal_in
+from keyhalt.client.observed import ROUTE
 from keyhalt.client.operations import Call, Operation, Reply
 from keyhalt.core.decisions import Denied, Reason, permit, taken
 from keyhalt.core.keytext import ID_MAX
@@ -86,7 +87,7 @@ class Resource:
             await self._answers.send(scope, send, refused, allow)
             return
         operation, path = found
-        scope["keyhalt.route"] = path
+        scope[ROUTE] = path
         principal = principal_in(scope)
         denied = permit(principal, operation.need, operation.instead)
         if denied is not None:

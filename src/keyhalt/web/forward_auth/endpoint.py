@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import origin_of, request_id_of, shown_path
+from keyhalt.client.middleware import DENIED
+from keyhalt.client.observed import ROUTE
 from keyhalt.client.problems import problem_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Denied, Presented, Reason, permit, taken
@@ -33,6 +35,7 @@ PREFIX = "/forward-auth/"
 STATUS, CODE = b"keyhalt-status", b"keyhalt-code"
 _PREFLIGHT = (b"origin", b"access-control-request-method")
 _OK = HTTPStatus.OK.value
+_ROUTE = f"{PREFIX}{{dialect}}/{{policy}}"
 _log = logging.getLogger("keyhalt.web")
 
 
@@ -45,15 +48,20 @@ class ForwardAuth:
     voucher: Voucher
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        scope[ROUTE] = _ROUTE
         dialect, policy_name, rest = _address(scope["raw_path"])
         try:
             outcome = await self._answer(dialect, policy_name, rest, scope)
         except StoreUnavailableError:
             outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
         except Exception:  # noqa: BLE001 - whatever it is, nothing passes
-            _log.exception("request %s failed", request_id_of(scope))
+            request_id = request_id_of(scope)
+            told = {"keyhalt": {"request_id": request_id}}
+            _log.exception("request %s failed", request_id, extra=told)
             detail = "Something went wrong here. The request id finds it in the log."
             outcome = Refused(Fault.INTERNAL_ERROR, detail)
+        if isinstance(outcome, Denied):
+            scope[DENIED] = outcome
         if isinstance(outcome, list):
             await send({"type": "http.response.start", "status": _OK, "headers": outcome})
             await send({"type": "http.response.body", "body": b""})
