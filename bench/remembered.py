@@ -59,7 +59,7 @@ def resident() -> int:
 
 def remember(engine: Engine, memory: Memory, page: Page, texts: list[bytes]) -> float:
     """Fill the memory as reading would. Returns the bytes that it grew by, for each key."""
-    first = engine.verify.remembered(Presented(keys=(texts[0],), over_https=True))
+    first = engine.verify.remembered(texts[0], over_https=True)
     assert first is not None
     tag = page.tag()
     assert tag is not None
@@ -90,11 +90,10 @@ def measure(verify: Verify, texts: list[bytes], engine: Engine) -> tuple[float, 
             plain.get(hashlib.sha256(text).digest())
         bare.append((time.perf_counter_ns() - start) / len(batch) / 1000)
         batch = random.Random(-turn - 1).sample(texts, min(CALLS, len(texts)))
-        presented = {text: Presented(keys=(text,), over_https=True) for text in batch}
         remembered = verify.remembered
         start = time.perf_counter_ns()
         for text in batch:
-            principal = remembered(presented[text])
+            principal = remembered(text, over_https=True)
             assert principal is not None
             assert permit(principal, need) is None
         ours.append((time.perf_counter_ns() - start) / len(batch) / 1000)

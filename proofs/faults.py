@@ -154,8 +154,8 @@ OWN = (
         "without a lease, entries count as they are",
         (
             _memory(
-                "        if tag is None:\n            return None\n        if entry",
-                "        if tag is None:\n            tag = entry.tag\n        if entry",
+                "            if tag is None:\n                return None\n        if entry",
+                "            if tag is None:\n                tag = entry.tag\n        if entry",
             ),
         ),
     ),

@@ -131,7 +131,9 @@ class Process:
 
     def _decide(self, key: int) -> Allowed | Denied:
         presented = PRESENTED[key]
-        principal: Principal | None = self.verify.remembered(presented)
+        principal: Principal | None = self.verify.remembered(
+            presented.only_key, over_https=presented.over_https
+        )
         if principal is not None:
             self.remembered += 1
             return Allowed(principal)

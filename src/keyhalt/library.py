@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Decision, Denied, Presented
     from keyhalt.core.permissions import Need
-    from keyhalt.core.principals import Principal
     from keyhalt.embed import Engine
 
 
@@ -46,14 +45,11 @@ class EmbeddedVerifier:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._verify = engine.verify
-        self.used = self._verify.used
+        self.remembered, self.used = self._verify.remembered, self._verify.used
         self.realm: str = self._verify.realm
 
     def need(self, name: str) -> Need:
         return self._verify.need(name)
-
-    def remembered(self, presented: Presented) -> Principal | None:
-        return self._verify.remembered(presented)
 
     async def verify(self, presented: Presented) -> Decision:
         return await self._verify.verify(presented)

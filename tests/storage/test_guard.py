@@ -23,13 +23,13 @@ from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
 def ask(engine: Any, key: str) -> Allowed | Denied:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    principal = engine.verify.remembered(presented)
+    principal = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
     return Allowed(principal) if principal else asyncio.run(engine.verify.verify(presented))
 
 
 def remembers(engine: Any, key: str) -> bool:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    return engine.verify.remembered(presented) is not None
+    return engine.verify.remembered(presented.only_key, over_https=presented.over_https) is not None
 
 
 def changes(world: World) -> dict[str, Any]:
@@ -241,7 +241,9 @@ def _verifier(  # noqa: PLR0917
     while not stop.value:
         for number, each in enumerate(presented):
             was_returned = returned[number]
-            accepted = engine.verify.remembered(each) is not None or isinstance(
+            accepted = engine.verify.remembered(
+                each.only_key, over_https=each.over_https
+            ) is not None or isinstance(
                 loop.run_until_complete(engine.verify.verify(each)), Allowed
             )
             count += 1

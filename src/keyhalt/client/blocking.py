@@ -92,7 +92,7 @@ class _Running:
         self._thread.start()
 
     async def decide(self, presented: Presented) -> Decision:
-        principal = self.verifier.remembered(presented)
+        principal = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
         return Allowed(principal) if principal else await self.verifier.verify(presented)
 
     async def refused(self, denied: Denied, origin: Origin) -> Denied:

@@ -12,13 +12,13 @@ from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Presented
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterable, MutableMapping
 
     Scope = MutableMapping[str, Any]
 
 KEY_HEADER = b"eci-apikey"
 KEY_HEADER_NAME = "ECI-ApiKey"
-
+SECURE = frozenset({"https", "wss"})
 _KEY_PARAMETERS = {"eci-apikey", "eci_apikey", "apikey", "api_key", "api-key"}
 _SEGMENT_SHOWN_MAX = 24
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -44,10 +44,21 @@ def read(scope: Scope) -> Presented:
         keys=keys,
         bearer=bearer,
         authorizations=authorizations,
-        over_https=scope.get("scheme") in ("https", "wss"),
+        over_https=scope.get("scheme") in SECURE,
         query=scope.get("query_string", b""),
         source=client[0] if client else "",
     )
+
+
+def only_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The key of a request that has exactly one; what `read` says at length, for the short way."""
+    found = None
+    for name, value in headers:
+        if name == KEY_HEADER:
+            if found is not None:
+                return None
+            found = value
+    return found
 
 
 def key_in_query(query: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any, Protocol, cast
 
-from keyhalt.client.credentials import origin_of, read, request_id_of
+from keyhalt.client.credentials import SECURE, only_key, origin_of, read, request_id_of
 from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
 from keyhalt.core.audit import Origin
@@ -58,8 +58,8 @@ class Verifier(Counter, Protocol):
     def need(self, name: str) -> Need:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
 
-    def remembered(self, presented: Presented) -> Principal | None:
-        """Whom this credential acts as, if that was remembered and is still proved fresh."""
+    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
+        """Whom the only key of a request acts as, if that was remembered and is proved fresh."""
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store. A store that cannot be asked is a denial, too."""
@@ -122,6 +122,7 @@ class Authenticate:
     ) -> None:
         self._app = app
         self._verifier = verifier
+        self._remembered, self._used = verifier.remembered, verifier.used
         self._open = frozenset(open_paths)
         self._legacy = (legacy or LegacyNotice()).headers()
 
@@ -129,23 +130,28 @@ class Authenticate:
         if scope["type"] not in ("http", "websocket") or scope["path"] in self._open:
             await self._app(scope, receive, send)
             return
-        presented = read(scope)
-        principal = self._verifier.remembered(presented)
+        headers, answer = scope["headers"], send
+        principal = self._remembered(only_key(headers), over_https=scope.get("scheme") in SECURE)
         if principal is None:
-            decision = await self._verifier.verify(presented)
+            decision = await self._verifier.verify(read(scope))
             if isinstance(decision, Denied):
                 await self.deny(decision, scope, receive, send)
                 return
             principal = decision.principal
+            # A token is never remembered, so what answers to one carry is looked at here only.
+            if principal.credential.kind is CredentialKind.TOKEN:
+                answer = with_headers(send, self._legacy)
         scope[PRINCIPAL] = principal
         scope[VERIFIER] = self._verifier
-        by_token = principal.credential.kind is CredentialKind.TOKEN
         try:
-            await self._app(scope, receive, with_headers(send, self._legacy) if by_token else send)
+            await self._app(scope, receive, answer)
         except NotPermittedError as no:
             await self.deny(no.denied, scope, receive, send)
         finally:
-            count(self._verifier, principal, scope)
+            bits = scope.get(USED, NOTHING)
+            if bits is not None:
+                method, client = scope.get("method", "CONNECT"), scope.get("client")
+                self._used(principal, bits, method, scope["path"], client, headers)
 
     async def deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
         """Record a denial and answer it. Nothing was answered yet."""

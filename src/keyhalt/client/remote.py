@@ -73,9 +73,9 @@ class RemoteVerifier:
         """Any well-formed name: what the server does not know, nobody has."""
         return self._names.need(name)
 
-    def remembered(self, presented: Presented) -> Principal | None:
+    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
         """Nothing is."""
-        del presented
+        del key, over_https
         return None
 
     async def verify(self, presented: Presented) -> Decision:

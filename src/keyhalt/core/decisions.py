@@ -141,6 +141,11 @@ class Presented:
     source: str = ""
     """The client's address; told to a remote verifier, and decides nothing."""
 
+    @property
+    def only_key(self) -> bytes | None:
+        """The key, where there is exactly one."""
+        return self.keys[0] if len(self.keys) == 1 else None
+
     def __repr__(self) -> str:
         return f"Presented({len(self.keys)} keys, {self.authorizations} authorizations)"
 

@@ -60,22 +60,6 @@ class NeverFresh:
         return False
 
 
-class Seen:
-    """A freshness whose tag was read a moment ago, for this request, and is not read again."""
-
-    __slots__ = ("_freshness", "_tag")
-
-    def __init__(self, tag: Tag, freshness: Freshness) -> None:
-        self._tag = tag
-        self._freshness = freshness
-
-    def tag(self) -> Tag:
-        return self._tag
-
-    def unaffected(self, since: Tag, principal: Principal) -> bool:
-        return self._freshness.unaffected(since, principal)
-
-
 @dataclass(slots=True)
 class Entry:
     """A remembered permission: whoever `principal` is, the key acts as.
@@ -119,19 +103,24 @@ class Memory:
         return self._live
 
     def recall(
-        self, digest: bytes, freshness: Freshness, now: Callable[[], float]
+        self,
+        digest: bytes,
+        freshness: Freshness,
+        now: Callable[[], float],
+        tag: Tag | None = None,
     ) -> Principal | None:
         """Whom the text with `digest` acts as, if that is fresh; a stale entry is forgotten.
 
         The state is read only when there is something to compare it with; call this after the
-        request arrived.
+        request arrived. `tag`: it was read already, for this request.
         """
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        tag = freshness.tag()
         if tag is None:
-            return None
+            tag = freshness.tag()
+            if tag is None:
+                return None
         if entry.tag is tag and entry.not_after is None:
             entry.used = True
             return entry.principal

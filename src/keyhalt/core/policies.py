@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from keyhalt.core.paths import Segments, fold_segment
-from keyhalt.core.permissions import Catalogue, CatalogueError, Need
+from keyhalt.core.paths import Segments, fold_segment, segments_of
+from keyhalt.core.permissions import NOTHING, Catalogue, CatalogueError, Need, PermissionSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 RULES_MAX = 500
 PATTERN_MAX = 300
+KEPT_MAX, KEPT_PATH_MAX = 4_096, 256
 TOLD_MAX = 350
 """Characters that the names of told permissions may take together."""
 ANY = "*"
@@ -93,6 +94,43 @@ class Policy:
             if rule.matches(method, segments):
                 return rule
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a policy says of a method and a path, which are in words here. No rule: it has none."""
+
+    rule: Rule | None
+    bits: PermissionSet
+    """Those that the rule takes."""
+    operation: str
+    path: str
+
+
+class Rulebook:
+    """A policy, and what it said lately, so that nothing is taken apart twice. For one thread."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._kept: dict[tuple[bytes, bytes], Ruling] = {}
+
+    def ruling(self, method: bytes, path: bytes) -> Ruling | None:
+        """For a path as it was sent, without its query. None: it can be read in two ways."""
+        return self._kept.get((method, path)) or self._find(method, path)
+
+    def _find(self, method: bytes, path: bytes) -> Ruling | None:
+        text, name = path.decode("latin-1"), method.decode("latin-1")
+        segments = segments_of(text, fold=self.policy.fold)
+        if segments is None:
+            return None
+        rule = self.policy.rule_for(name, segments)
+        bits = NOTHING if rule is None or rule.need is None else rule.need.bits
+        found = Ruling(rule, bits, f"{self.policy.name}: {name}", text)
+        if len(path) <= KEPT_PATH_MAX:
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            self._kept[method, path] = found
+        return found
 
 
 def policy_from(

@@ -99,8 +99,8 @@ class StubVerifier:
     def need(self, name: str) -> Need:
         return self._names.need(name)
 
-    def remembered(self, presented: Presented) -> Principal | None:
-        del presented
+    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
+        del key, over_https
         return None
 
     async def verify(self, presented: Presented) -> Decision:

@@ -171,9 +171,9 @@ class _Asking:
         # The word first: what begins after the delete has returned must not be allowed.
         later = bool(self._share.returned[which])
         presented = self._keys[which]
-        allowed = self._verify.remembered(presented) is not None or isinstance(
-            await self._verify.verify(presented), Allowed
-        )
+        allowed = self._verify.remembered(
+            presented.only_key, over_https=presented.over_https
+        ) is not None or isinstance(await self._verify.verify(presented), Allowed)
         first = 3 * self._share.number
         self._share.counts[first] += 1
         self._share.counts[first + 1] += later

@@ -97,8 +97,8 @@ class UseRecorder:
             counting.bits = bits if counting.bits == NOTHING else counting.bits | bits
         counting.method = method
         counting.path = path
-        # A connection keeps its client and its agent, so they are looked at once for each.
-        if client is not counting.client or client is None:
+        # Who has the same client has the same agent, so it is looked for once for each.
+        if client is None or (client is not counting.client and client != counting.client):
             counting.client = client
             counting.agent = _agent(headers)
 

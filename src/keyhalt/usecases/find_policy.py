@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from keyhalt.core.policies import Policy, policy_from
+from keyhalt.core.policies import Policy, Rulebook, policy_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,23 +24,23 @@ class FindPolicy:
     def __init__(self, *, rights: Rights, freshness: Freshness, profile: Profile) -> None:
         self._rights = rights
         self._profile = profile
-        self._remembered: tuple[Tag | None, Mapping[str, Policy]] = (None, {})
+        self._remembered: tuple[Tag | None, Mapping[str, Rulebook]] = (None, {})
         self.tag = freshness.tag
         """The state of the store of rights now, which `remembered` and `read` compare with."""
 
-    def remembered(self, tag: Tag | None) -> Mapping[str, Policy] | None:
+    def remembered(self, tag: Tag | None) -> Mapping[str, Rulebook] | None:
         """The policies in force, if they are known as of `tag`."""
         known, policies = self._remembered
         return policies if tag is not None and (tag is known or tag == known) else None
 
-    async def read(self, tag: Tag | None) -> Mapping[str, Policy]:
+    async def read(self, tag: Tag | None) -> Mapping[str, Rulebook]:
         """Ask the store. `tag` was read before: a change between ends what is remembered here.
 
         May raise StoreUnavailableError.
         """
         known = self._remembered[1]
         rows = await asyncio.to_thread(self._read)
-        policies = {row.name: policy_of(row, self._profile, known) for row in rows}
+        policies = {row.name: rulebook_of(row, self._profile, known) for row in rows}
         self._remembered = (tag, policies)
         return policies
 
@@ -49,11 +49,15 @@ class FindPolicy:
             return tuple(tx.policies.newest())
 
 
-def policy_of(row: PolicyRow, profile: Profile, known: Mapping[str, Policy]) -> Policy:
+def rulebook_of(row: PolicyRow, profile: Profile, known: Mapping[str, Rulebook]) -> Rulebook:
     """A stored version, read; one that is known already is not read again."""
     before = known.get(row.name)
-    if before is not None and before.version == row.version:
+    if before is not None and before.policy.version == row.version:
         return before
+    return Rulebook(policy_of(row, profile))
+
+
+def policy_of(row: PolicyRow, profile: Profile) -> Policy:
     hierarchies = (each.name for each in profile.hierarchies)
     policy = policy_from(tomllib.loads(row.text), profile.catalogue, hierarchies)
     return replace(policy, version=row.version)

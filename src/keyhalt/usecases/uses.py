@@ -64,7 +64,7 @@ class UseRecorder(Protocol):
     ) -> None:
         """A request was let through. `bits`: the permissions that it took.
 
-        `client`: its address comes first; the same object for as long as a connection lasts.
+        `client`: its address comes first; another one where another agent may be asking.
         """
 
     def denied(self, credential: Credential, datasource_id: int, reason: str) -> None: ...

@@ -22,7 +22,7 @@ from keyhalt.core.decisions import (
     decide_token,
     examine,
 )
-from keyhalt.core.freshness import Entry, Memory, Seen
+from keyhalt.core.freshness import Entry, Memory
 from keyhalt.core.limits import Limiter, Rate, retry_after
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -78,6 +78,7 @@ class Verify:
         self._memory = memory
         self._freshness = freshness
         self._here = here
+        self._insecure_http = here.insecure_http
         self._catalogue = catalogue
         self._recorder = recorder
         self._use = use
@@ -103,19 +104,19 @@ class Verify:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
         return self._catalogue.need(*name.split(".", 1))
 
-    def remembered(self, presented: Presented, tag: Tag | None = None) -> Principal | None:
-        """Whom the key acts as, if that is proved fresh; None says: ask the store.
+    def remembered(
+        self, key: bytes | None, *, over_https: bool, tag: Tag | None = None
+    ) -> Principal | None:
+        """Whom `key` acts as, if that is proved fresh; None says: ask the store.
 
-        Only what passed checks 1 to 7 was remembered, and 1 and 2 are looked at again here, so a
-        hit is what asking would give. The tag is read after the request arrived; `tag` is one
-        that was, for who needs it for more than this.
+        `key`: the only one of its request, or None. Only what passed checks 1 to 7 was remembered,
+        and 1 is looked at again here, so a hit is what asking would give. The tag is read after
+        the request arrived; `tag` is one that was, for who needs it for more than this.
         """
-        keys = presented.keys
-        if len(keys) != 1 or not (presented.over_https or self._here.insecure_http):
+        if key is None or not (over_https or self._insecure_http):
             return None
         try:
-            look = self._freshness if tag is None else Seen(tag, self._freshness)
-            return self._recall(sha256(keys[0]).digest(), look, self._monotonic)
+            return self._recall(sha256(key).digest(), self._freshness, self._monotonic, tag)
         except StoreUnavailableError:
             return None
 

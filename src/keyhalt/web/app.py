@@ -166,7 +166,7 @@ def build(parts: WebParts) -> ASGIApp:
     return by_listener(public, _internal(parts, answers), parts.internal_port)
 
 
-def _internal(parts: WebParts, answers: Answers) -> ASGIApp:
+def _internal(parts: WebParts, answers: Answers) -> Callable[[Scope], ASGIApp]:
     handler = verify.VerifyHandler(parts.verifier, parts.profile.catalogue)
     voucher = Voucher(parts.signer, parts.verifier.realm, parts.clock)
     forward_auth = ForwardAuth(parts.verifier, parts.find_policy, voucher)
@@ -185,11 +185,11 @@ def _internal(parts: WebParts, answers: Answers) -> ASGIApp:
     )
     asked_by_proxies = guarded(forward_auth, parts.proxy_secret_digest, answers)
 
-    async def internal(scope: Scope, receive: Receive, send: Send) -> None:
+    def choose(scope: Scope) -> ASGIApp:
         asked = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        await (asked_by_proxies if asked else front)(scope, receive, send)
+        return asked_by_proxies if asked else front
 
-    return internal
+    return choose
 
 
 def _health(parts: WebParts) -> dict[str, ASGIApp]:

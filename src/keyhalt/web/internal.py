@@ -16,7 +16,7 @@ from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import digest_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
     from keyhalt.web.answers import Answers
@@ -51,12 +51,14 @@ def _offered(scope: Scope) -> Iterator[bytes]:
                 continue
 
 
-def by_listener(public: ASGIApp, internal: ASGIApp, internal_port: int) -> ASGIApp:
-    """One server, two listeners: what arrived at `internal_port` is answered by `internal`."""
+def by_listener(
+    public: ASGIApp, internal: Callable[[Scope], ASGIApp], internal_port: int
+) -> ASGIApp:
+    """One server, two listeners: what arrived at `internal_port` is for what `internal` chooses."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         local = scope.get("server")
         here = scope["type"] != "lifespan" and local is not None and local[1] == internal_port
-        await (internal if here else public)(scope, receive, send)
+        await (internal(scope) if here else public)(scope, receive, send)
 
     return app

@@ -73,10 +73,9 @@ class _Key:
         self.header = _b64(_json({"alg": "EdDSA", "kid": kid, "typ": _TYPE}))
 
 
-def request_digest(method: str, host: str, uri: str) -> str:
+def request_digest(method: bytes, host: bytes, uri: bytes) -> str:
     """What a bound assertion says of its request: the digest of method, host and URI in lines."""
-    text = f"{method}\n{host}\n{uri}".encode("latin-1")
-    return _b64(hashlib.sha256(text).digest()).decode()
+    return _b64(hashlib.sha256(b"\n".join((method, host, uri))).digest()).decode()
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -7,16 +7,21 @@ examples show; guessing would be worse than refusing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from keyhalt.client.credentials import read
-from keyhalt.core.decisions import Presented
+from keyhalt.client.credentials import KEY_HEADER, only_key, read
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keyhalt.client.middleware import Scope
+    from keyhalt.core.decisions import Presented
+    from keyhalt.core.freshness import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +54,90 @@ DIALECTS: Mapping[str, Dialect] = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
 class Asked:
-    """The client's request, as its proxy tells it. `path` and `query` are as they were sent."""
+    """The client's request, as its proxy tells it: `path` and `query` as they were sent.
 
-    method: str
-    path: str
-    host: str
-    presented: Presented
+    `said`: the headers of the proxy's question, the last of each name. `tag`: the state of the
+    store when the question was looked at first.
+    """
+
+    __slots__ = ("dialect", "key", "method", "path", "query", "said", "scope", "tag")
+
+    def __init__(  # noqa: PLR0917 - one place makes it
+        self,
+        dialect: Dialect,
+        scope: Scope,
+        said: Mapping[bytes, bytes],
+        method: bytes,
+        path: bytes,
+        query: bytes,
+        key: bytes | None,
+    ) -> None:
+        self.dialect = dialect
+        self.scope = scope
+        self.said = said
+        self.method = method
+        self.path = path
+        self.query = query
+        self.key = key
+        self.tag: Tag | None = None
 
     @property
-    def query(self) -> bytes:
-        return self.presented.query
+    def over_https(self) -> bool:
+        return self.said[SCHEME].lower() == b"https"
 
     @property
-    def source(self) -> str:
-        return self.presented.source
+    def host(self) -> bytes:
+        return self.said[self.dialect.host]
+
+    @property
+    def client(self) -> tuple[str, bytes]:
+        """Its address, and what program it says it is."""
+        return _last_of(self.said.get(ADDRESS, b"")), self.said.get(b"user-agent", b"")
+
+    @property
+    def presented(self) -> Presented:
+        source = self.client[0]
+        return read(
+            {
+                "headers": self.scope["headers"],
+                "scheme": "https" if self.over_https else "http",
+                "query_string": self.query,
+                "client": (source, 0) if source else self.scope.get("client"),
+            }
+        )
 
 
-def read_asked(dialect: Dialect, scope: Scope, rest: str) -> Asked | Refused:
+@lru_cache(maxsize=1024)
+def _last_of(addresses: bytes) -> str:
+    """The last of the list: the only one that a client could not write itself."""
+    return addresses.rpartition(b",")[2].strip().decode("latin-1")[:64]
+
+
+def read_asked(dialect: Dialect, scope: Scope, rest: bytes) -> Asked | Refused:
     """`rest`: what follows the policy in the address, for a proxy that puts the path there."""
-    said: dict[bytes, bytes] = {}
-    twice: set[bytes] = set()
-    for name, value in scope["headers"]:
-        if name in said:
-            twice.add(name)
-        said[name] = value
+    headers = scope["headers"]
+    said = dict(headers)
+    key = said.get(KEY_HEADER)
+    if len(said) != len(headers):
+        twice = _twice(headers)
+        if not twice.isdisjoint(_read_by(dialect)):
+            return _lacking(dialect, said, twice)
+        key = only_key(headers)
     get = said.get
-    method = scope["method"] if dialect.method is None else get(dialect.method, b"").decode()
-    uri = rest if dialect.uri is None else get(dialect.uri, b"").decode("latin-1")
-    host, scheme = get(dialect.host), get(SCHEME)
-    wrong = twice and not twice.isdisjoint(_read_by(dialect))
-    if wrong or not (method and uri and host and scheme):
-        return _lacking(dialect, said, twice)
-    path, _, text = uri.partition("?")
-    query = text.encode("latin-1") if dialect.uri is not None else scope["query_string"]
-    # The last of the list: the only one that a client could not write itself.
-    source = get(ADDRESS, b"").rpartition(b",")[2].strip().decode("latin-1")[:64]
-    presented = read(
-        {
-            "headers": scope["headers"],
-            "scheme": "https" if scheme.lower() == b"https" else "http",
-            "query_string": query,
-            "client": (source, 0) if source else scope.get("client"),
-        }
-    )
-    return Asked(method, path, host.decode("latin-1"), presented)
+    method = scope["method"].encode() if dialect.method is None else get(dialect.method)
+    path = rest if dialect.uri is None else get(dialect.uri, b"")
+    query = scope["query_string"] if dialect.uri is None else b""
+    if not (method and path and get(dialect.host) and get(SCHEME)):
+        return _lacking(dialect, said, set())
+    if dialect.uri is not None and b"?" in path:
+        path, _, query = path.partition(b"?")
+    return Asked(dialect, scope, said, method, path, query, key)
+
+
+def _twice(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    counts = Counter(name for name, _ in headers)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _read_by(dialect: Dialect) -> tuple[bytes, ...]:

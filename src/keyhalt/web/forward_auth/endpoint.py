@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,27 +11,32 @@ from keyhalt.client.credentials import origin_of, request_id_of, shown_path
 from keyhalt.client.middleware import DENIED
 from keyhalt.client.observed import ROUTE
 from keyhalt.client.problems import problem_of
-from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Denied, Presented, Reason, permit, taken
-from keyhalt.core.paths import segments_of
+from keyhalt.core.decisions import Denied, Reason, permit
 from keyhalt.core.principals import CredentialKind
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.web.answers import send_problem
-from keyhalt.web.forward_auth.dialects import DIALECTS, Asked, Dialect, read_asked
-from keyhalt.web.forward_auth.vouching import Vouched
+from keyhalt.web.forward_auth.dialects import DIALECTS, Dialect, read_asked
 
 if TYPE_CHECKING:
     from keyhalt.client.middleware import Receive, Scope, Send
     from keyhalt.client.problems import Header, Problem
-    from keyhalt.core.freshness import Tag
-    from keyhalt.core.policies import Policy
+    from keyhalt.core.decisions import Presented
+    from keyhalt.core.policies import Policy, Rulebook
     from keyhalt.core.principals import Principal
     from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.verify import Verify
-    from keyhalt.web.forward_auth.vouching import Voucher
+    from keyhalt.web.forward_auth.dialects import Asked
+    from keyhalt.web.forward_auth.vouching import Vouched, Voucher
 
 PREFIX = "/forward-auth/"
+_PREFIX = PREFIX.encode()
+ADDRESSES_MAX = 1_000
+_NO_ADDRESS = Refused(
+    Fault.PROXY_MISCONFIGURED,
+    f"The address is {PREFIX}DIALECT/POLICY, with a dialect of {', '.join(DIALECTS)}.",
+)
+_Address = tuple[Dialect, str, bytes]
 STATUS, CODE = b"keyhalt-status", b"keyhalt-code"
 _PREFLIGHT = (b"origin", b"access-control-request-method")
 _OK = HTTPStatus.OK.value
@@ -39,19 +44,32 @@ _ROUTE = f"{PREFIX}{{dialect}}/{{policy}}"
 _log = logging.getLogger("keyhalt.web")
 
 
-@dataclass(frozen=True, slots=True)
 class ForwardAuth:
     """An ASGI app, for the internal listener only. Yes is the short way: it makes no request id."""
 
-    verifier: Verify
-    policies: FindPolicy
-    voucher: Voucher
+    def __init__(self, verifier: Verify, policies: FindPolicy, voucher: Voucher) -> None:
+        self._verifier = verifier
+        self._remembered, self._used = verifier.remembered, verifier.used
+        self._policies = policies
+        self._voucher = voucher
+        self._addresses: dict[bytes, _Address] = {}
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         scope[ROUTE] = _ROUTE
-        dialect, policy_name, rest = _address(scope["raw_path"])
+        address = self._addresses.get(scope["raw_path"]) or self._address(scope["raw_path"])
+        outcome: list[Header] | Denied | Refused
         try:
-            outcome = await self._answer(dialect, policy_name, rest, scope)
+            if isinstance(address, Refused):
+                outcome = address
+            else:
+                dialect, policy_name, rest = address
+                asked = read_asked(dialect, scope, rest)
+                outcome = (
+                    asked
+                    if isinstance(asked, Refused)
+                    else self._at_once(asked, policy_name)
+                    or await self._at_length(asked, policy_name)
+                )
         except StoreUnavailableError:
             outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
         except Exception:  # noqa: BLE001 - whatever it is, nothing passes
@@ -66,99 +84,111 @@ class ForwardAuth:
             await send({"type": "http.response.start", "status": _OK, "headers": outcome})
             await send({"type": "http.response.body", "body": b""})
             return
-        await self._refuse(outcome, dialect, scope, send)
+        await self._refuse(
+            outcome, None if isinstance(address, Refused) else address[0], scope, send
+        )
 
-    async def _answer(
-        self, dialect: Dialect | None, policy_name: str, rest: str, scope: Scope
-    ) -> list[Header] | Denied | Refused:
-        if dialect is None:
-            known = ", ".join(DIALECTS)
-            detail = f"The address is {PREFIX}DIALECT/POLICY, with a dialect of {known}."
-            return Refused(Fault.PROXY_MISCONFIGURED, detail)
-        asked = read_asked(dialect, scope, rest)
-        if isinstance(asked, Refused):
-            return asked
-        # One look at the store's state is for both, policy and credential. It was made after the
-        # request arrived, and nothing is awaited between it and what it is compared with.
-        tag: Tag | None = self.policies.tag()
-        policies = self.policies.remembered(tag)
-        if policies is None:
-            policies, tag = await self.policies.read(tag), None
-        policy = policies.get(policy_name)
-        if policy is None:
-            detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
-            return Refused(Fault.PROXY_MISCONFIGURED, detail)
-        outcome = await self._decide(asked, policy, tag, scope)
-        if isinstance(outcome, Denied):
-            return self.verifier.refused(outcome, _origin(scope, asked, policy))
-        if isinstance(outcome, Refused):
-            return outcome
-        return [*outcome.headers, outcome.removes] if dialect.removes else outcome.headers
+    def _at_once(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused | None:
+        """The answer, where policy and principal are remembered. None: ask at length.
 
-    async def _decide(
-        self, asked: Asked, policy: Policy, tag: Tag | None, scope: Scope
-    ) -> Vouched | Denied | Refused:
+        One look at the store's state is for both, policy and credential. It was made after the
+        request arrived, and nothing is awaited between it and what it is compared with.
+        """
+        asked.tag = tag = self._policies.tag()
+        books = self._policies.remembered(tag)
+        book = None if books is None else books.get(policy_name)
+        if book is None:
+            return None
+        principal = self._remembered(asked.key, over_https=asked.over_https, tag=tag)
+        return None if principal is None else self._of_principal(principal, book, asked)
+
+    async def _at_length(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused:
         """The credential first: nobody without one learns what a policy names."""
         presented = asked.presented
-        if policy.preflight and asked.method == "OPTIONS" and _is_preflight(presented, scope):
-            return self.voucher.nobody(policy)
-        principal = self.verifier.remembered(presented, tag)
+        principal = None
+        books = self._policies.remembered(asked.tag)
+        if books is None:
+            books = await self._policies.read(asked.tag)
+            # What was looked at before is old by now.
+            principal = self._remembered(asked.key, over_https=asked.over_https)
+        book = books.get(policy_name)
+        if book is None:
+            detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
+            return Refused(Fault.PROXY_MISCONFIGURED, detail)
+        if book.policy.preflight and _is_preflight(asked, presented):
+            return self._sent(self._voucher.nobody(book.policy), asked)
         if principal is None:
-            decision = await self.verifier.verify(presented)
+            decision = await self._verifier.verify(presented)
             if isinstance(decision, Denied):
-                return decision
+                return self._denied(decision, book.policy, asked)
             principal = decision.principal
-        segments = segments_of(asked.path, fold=policy.fold)
-        if segments is None:
+        return self._of_principal(principal, book, asked)
+
+    def _of_principal(
+        self, principal: Principal, book: Rulebook, asked: Asked
+    ) -> list[Header] | Denied | Refused:
+        ruling = book.ruling(asked.method, asked.path)
+        if ruling is None:
             detail = "The path can be read in more than one way."
             return Refused(Fault.AMBIGUOUS_PATH, detail)
-        rule = policy.rule_for(asked.method, segments)
-        if rule is None:
-            return _not_named(principal)
-        denied = permit(principal, rule.need)
+        denied = (
+            _not_named(principal) if ruling.rule is None else permit(principal, ruling.rule.need)
+        )
         if denied is not None:
-            return denied
-        vouched = self.voucher.vouch(principal, policy, asked)
-        if isinstance(vouched, Vouched):
-            self.verifier.used(
-                principal,
-                taken(principal, rule.need),
-                f"{policy.name}: {asked.method}",
-                asked.path,
-                (asked.source,),
-                scope["headers"],
-            )
-        return vouched
+            return self._denied(denied, book.policy, asked)
+        vouched = self._voucher.vouch(principal, book.policy, asked)
+        if isinstance(vouched, Refused):
+            return vouched
+        self._used(
+            principal,
+            ruling.bits,
+            ruling.operation,
+            ruling.path,
+            asked.client,
+            asked.scope["headers"],
+        )
+        return self._sent(vouched, asked)
+
+    def _sent(self, vouched: Vouched, asked: Asked) -> list[Header]:
+        return [*vouched.headers, vouched.removes] if asked.dialect.removes else vouched.headers
+
+    def _denied(self, denied: Denied, policy: Policy, asked: Asked) -> Denied:
+        """Record it. Returns what to answer."""
+        request_id_of(asked.scope)
+        method, path = asked.method.decode("latin-1"), asked.path.decode("latin-1")
+        operation = f"{policy.name}: {method} {shown_path(path)}"
+        origin = replace(origin_of(asked.scope), source=asked.client[0], operation=operation[:300])
+        return self._verifier.refused(denied, origin)
 
     async def _refuse(
         self, no: Denied | Refused, dialect: Dialect | None, scope: Scope, send: Send
     ) -> None:
         request_id = request_id_of(scope)
         more = ((b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"))
-        realm = self.verifier.realm
+        realm = self._verifier.realm
         problem = problem_of(no, realm=realm, request_id=request_id, more=more)
         if dialect is not None and dialect.two_statuses:
             problem = _in_two_statuses(no, problem)
         await send_problem(send, problem)
 
+    def _address(self, raw_path: bytes) -> _Address | Refused:
+        """Dialect, policy, and what follows: undecoded, because that may be the client's path."""
+        name, _, after = raw_path.removeprefix(_PREFIX).partition(b"/")
+        policy, slash, rest = after.partition(b"/")
+        dialect = DIALECTS.get(name.decode("latin-1"))
+        if dialect is None or not policy or (slash and dialect.uri is not None):
+            return _NO_ADDRESS
+        found = (dialect, policy.decode("latin-1"), slash + rest)
+        if not slash and len(self._addresses) < ADDRESSES_MAX:
+            self._addresses[raw_path] = found
+        return found
 
-def _address(raw_path: bytes) -> tuple[Dialect | None, str, str]:
-    """Dialect, policy, and what follows: undecoded, because that may be the client's path."""
-    raw = raw_path.decode("latin-1").removeprefix(PREFIX)
-    name, _, after = raw.partition("/")
-    policy, slash, rest = after.partition("/")
-    dialect = DIALECTS.get(name)
-    if dialect is None or not policy or (slash and dialect.uri is not None):
-        return None, "", ""
-    return dialect, policy, slash + rest
 
-
-def _is_preflight(presented: Presented, scope: Scope) -> bool:
+def _is_preflight(asked: Asked, presented: Presented) -> bool:
     """WHATWG Fetch 4.8: asked by browsers before a request, always without a credential."""
-    if presented.keys or presented.authorizations:
+    if asked.method != b"OPTIONS" or presented.keys or presented.authorizations:
         return False
-    names = {name for name, _ in scope["headers"]}
-    return all(name in names for name in _PREFLIGHT)
+    return all(name in asked.said for name in _PREFLIGHT)
 
 
 def _not_named(principal: Principal) -> Denied:
@@ -170,12 +200,6 @@ def _not_named(principal: Principal) -> Denied:
         credential=principal.credential,
         by_bearer=principal.credential.kind is CredentialKind.TOKEN,
     )
-
-
-def _origin(scope: Scope, asked: Asked, policy: Policy) -> Origin:
-    request_id_of(scope)
-    operation = f"{policy.name}: {asked.method} {shown_path(asked.path)}"
-    return replace(origin_of(scope), source=asked.source, operation=operation[:300])
 
 
 def _in_two_statuses(no: Denied | Refused, problem: Problem) -> Problem:

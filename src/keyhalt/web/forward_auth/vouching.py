@@ -94,7 +94,7 @@ class Voucher:
         facts = facts_of(principal, policy)
         claims = _claims(principal, policy, self._realm, facts)
         if asked is not None:
-            uri = asked.path + ("?" + asked.query.decode("latin-1") if asked.query else "")
+            uri = asked.path + (b"?" + asked.query if asked.query else b"")
             claims["request"] = request_digest(asked.method, asked.host, uri)
         headers = headers_of(facts, self._signer.sign(claims, self._clock.now()))
         if size_of(headers) > HEADER_BYTES_MAX - _OTHER_BYTES:
