@@ -17,6 +17,7 @@ from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.measures import SqlTotals
+from keyhalt.storage.promise import SqlPromise
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.sessions import SqlPads, SqlSessions
 from keyhalt.storage.throttle import SqlThrottle
@@ -24,11 +25,12 @@ from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.storage.uses import SqlUses
-from keyhalt.system.clock import SystemClock
+from keyhalt.system.clock import SystemClock, boot_id
 from keyhalt.system.mac_key_file import MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import SystemRandomness
 from keyhalt.usecases.advise import Advise
+from keyhalt.usecases.audit_promise import AuditPromise
 from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.hand_over import HandOver
@@ -83,7 +85,7 @@ class Engine(Administering):
         self.randomness = SystemRandomness()
         self.watch = watch
         self.rights = SqlRights(stores.rights, watch)
-        self.barrier = Told(stores.barrier(), self._record, self.clock.now)
+        self.barrier = Told(stores.barrier(), self._record, self.clock, boot_id())
         self.trees = Trees()
         self.here = Here(
             environment=environment.name,
@@ -100,6 +102,7 @@ class Engine(Administering):
             mac_keys=self.here.mac_keys,
             cluster=environment.cluster,
             clock=self.clock,
+            known=lambda: watch.known,
         )
         self._closing: list[Callable[[], None]] = [self.recording.close]
 
@@ -141,6 +144,7 @@ class Engine(Administering):
             use=self.use_recorder,
             clock=self.clock,
             find_in_url=key_in_query,
+            witness=self.recording.witness.allowed,
         )
 
     @cached_property
@@ -243,6 +247,10 @@ class Engine(Administering):
             group_fields=GROUP_FIELDS,
             clock=self.clock,
         )
+
+    @cached_property
+    def audit_promise(self) -> AuditPromise:
+        return AuditPromise(SqlPromise(self.stores.rights, self.stores.use))
 
     @cached_property
     def measure(self) -> Measure:

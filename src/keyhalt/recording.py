@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import shown_path
 from keyhalt.storage.chain import SqlChain
+from keyhalt.storage.promise import Witness
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.use_recorder import UseRecorder
 from keyhalt.system.anchor_file import AnchorFile
+from keyhalt.system.clock import boot_id
+from keyhalt.system.randomness import new_uuid
 from keyhalt.system.ticker import Ticker
 from keyhalt.usecases.audit_chain import AuditChain
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from keyhalt.core.marks import Mark
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.rights import SqlRights
     from keyhalt.storage.stores import Stores
@@ -38,10 +42,12 @@ class Recording:
         mac_keys: Callable[[], MacKeys],
         cluster: str,
         clock: Clock,
+        known: Callable[[], Mark | None],
     ) -> None:
         self._stores = stores
         self._rights = rights
         self._clock = clock
+        self._known = known
         self._anchored = 0
         self._closing: list[Callable[[], None]] = []
         self.audit_chain = AuditChain(
@@ -64,6 +70,19 @@ class Recording:
         ticker = Ticker("keyhalt-use", USE_SECONDS, recorder.turn)
         self._closing += [recorder.flush, ticker.close]
         return recorder
+
+    @cached_property
+    def witness(self) -> Witness:
+        witness = Witness(
+            self._stores.use,
+            process=new_uuid(),
+            boot=boot_id(),
+            known=self._known,
+            today=lambda: self._clock.now().date(),
+        )
+        ticker = Ticker("keyhalt-witness", USE_SECONDS, witness.turn)
+        self._closing += [witness.flush, ticker.close]
+        return witness
 
     def serve(self) -> None:
         """From now on, until the end: a change is anchored soon after it was made."""

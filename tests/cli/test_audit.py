@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from keyhalt.cli.context import EXIT_DENIED
-from tests.cli.conftest import Keyhalt
+from keyhalt.core.decisions import Allowed
+from keyhalt.main import MainTools
+from tests.cli.conftest import Keyhalt, create, decide_with
 from tests.cli.test_document import SECTIONS, properties
 
 
@@ -35,6 +37,24 @@ def test_without_anchors_it_is_said_what_cannot_be_seen(keyhalt: Keyhalt, data: 
     """A log that was never anchored, or whose anchors were taken away."""
     (data / "mac-keys.anchors").unlink(missing_ok=True)
     assert "No anchor proves" in keyhalt("audit", "verify").err
+
+
+def test_a_use_after_the_end_is_named_and_ends_in_exit_3(keyhalt: Keyhalt, data: Path) -> None:
+    """Nothing at first; then one that is planted an hour after the deletion."""
+    key = create(keyhalt)
+    with MainTools().engine(data=data) as engine:
+        assert isinstance(decide_with(engine, key), Allowed)
+    keyhalt("key", "delete", 1, "--yes")
+    done = keyhalt("audit", "promise", "-o", "json")
+    assert (done.code, done.json) == (0, [])
+    assert "1 deleted keys; 1 last uses of them were compared" in done.err
+    with closing(sqlite3.connect(data / "use.db")) as store:
+        store.execute("UPDATE key_allowed SET began = began + 3600")
+        store.commit()
+    done = keyhalt("audit", "promise", "-o", "json")
+    assert done.code == EXIT_DENIED
+    assert (done.json[0]["key_id"], done.json[0]["late_seconds"] > 3500) == (1, True)
+    assert set(done.json[0]) == properties(SECTIONS["keyhalt audit promise"])
 
 
 def test_reading_the_log_is_in_the_log(keyhalt: Keyhalt) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from keyhalt.storage.schema import key_day
+from keyhalt.storage.schema_use import key_day
 from tests.pages.browsing import create, send, sign_in
 from tests.world import World, make_world
 

@@ -156,8 +156,8 @@ def test_the_longest_page_of_keys_is_still_small(boss: TestClient, world: World)
     """As many keys as a page has, the longest names and texts, each with thirty uneven days."""
     from sqlalchemy import insert
 
-    from keyhalt.storage.schema import key_day
     from keyhalt.storage.schema import user as user_table
+    from keyhalt.storage.schema_use import key_day
 
     clerk = world.user("clerk", "orders.view")
     long = "Ä" * 32

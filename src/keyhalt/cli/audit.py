@@ -34,6 +34,13 @@ COLUMNS = (
     "at", "event", "outcome", "reason", "actor", "credential", "object", "source", "request_id",
     "count",
 )  # fmt: skip
+PROMISE_COLUMNS = (
+    "key_id", "datasource_id", "process", "late_seconds", "ended_with_epoch", "knew_epoch",
+)  # fmt: skip
+_UNSEEN = {
+    "end_never_returned": "it is not known that the deletion ever returned",
+    "another_boot": "the deletion returned on another machine, or before a restart of this one",
+}
 
 
 @click.group()
@@ -111,6 +118,33 @@ def verify(output: str, data: Path | None) -> None:
     if seen.findings:
         more = "more than " if seen.more else ""
         raise Failure(f"{more}{len(seen.findings)} flaws: see docs/audit.md", EXIT_DENIED)
+
+
+@audit.command()
+@output_option
+@data_option
+def promise(output: str, data: Path | None) -> None:
+    """Was any key let through after its deletion had returned? Exit 3, and which, if so."""
+    with tools().engine(data=data) as verbs:
+        seen = verbs.audit_promise()
+    rows = [
+        {
+            "key_id": each.key.key_id,
+            "datasource_id": each.key.datasource_id,
+            "process": each.last.process,
+            "late_seconds": round(each.late_seconds, 6),
+            "ended_with_epoch": each.key.epoch,
+            "knew_epoch": each.last.epoch,
+        }
+        for each in seen.broken
+    ]
+    show(rows, output, columns=PROMISE_COLUMNS)
+    say(f"{seen.keys} deleted keys; {seen.compared} last uses of them were compared.")
+    for why, count in seen.unseen.items():
+        if count:
+            say(f"{count} were not: {_UNSEEN[why]}.")
+    if seen.broken:
+        raise Failure(f"{len(seen.broken)} requests too late: see docs/audit.md", EXIT_DENIED)
 
 
 def _codes(verbs: Verbs, rows: Sequence[AuditRow]) -> Mapping[int, str]:

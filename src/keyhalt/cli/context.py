@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.advise import Advise
     from keyhalt.usecases.audit_chain import AuditChain
+    from keyhalt.usecases.audit_promise import AuditPromise
     from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
@@ -79,6 +80,8 @@ class Verbs(Protocol):
     def read_audit(self) -> ReadAudit: ...
     @property
     def audit_chain(self) -> AuditChain: ...
+    @property
+    def audit_promise(self) -> AuditPromise: ...
     @property
     def set_up(self) -> SetUp: ...
     @property

@@ -11,7 +11,8 @@ from keyhalt.core.audit import VERSION, Actor, AuditEvent, Event, Origin
 from keyhalt.core.principals import Credential, CredentialKind
 from keyhalt.storage.chain import add_row
 from keyhalt.storage.measures import add_totals
-from keyhalt.storage.schema import audit_denial, audit_event
+from keyhalt.storage.schema import audit_event
+from keyhalt.storage.schema_use import audit_denial
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.rows import AuditRow
 

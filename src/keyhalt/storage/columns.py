@@ -1,15 +1,20 @@
-"""Types of columns, alike on both databases."""
+"""Types of columns, alike on both databases; what several tables have in common."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Dialect, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Column, Dialect, Integer, String, TypeDecorator
 from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
+
+
+def text_of(at: datetime) -> str:
+    """As SQLite stores a time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Utc(TypeDecorator[datetime]):
@@ -26,8 +31,7 @@ class Utc(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> object:
         if value is None:
             return None
-        at = value.astimezone(UTC)
-        return at if dialect.name == "postgresql" else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC) if dialect.name == "postgresql" else text_of(value)
 
     def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         del dialect
@@ -49,3 +53,36 @@ class Bits(TypeDecorator[int]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
         del dialect
         return None if value is None else int(value, 16)
+
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def event_columns() -> list[Column[object]]:
+    """Of the audit log, in whichever store."""
+    return [
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("at", Utc, nullable=False, index=True),
+        Column("event", String(64), nullable=False),
+        Column("outcome", String(16), nullable=False),
+        Column("reason", String(64), nullable=False),
+        Column("actor", String(128), nullable=False),
+        Column("user_id", Integer),
+        Column("credential_kind", String(16)),
+        Column("credential_id", Integer),
+        Column("datasource_id", Integer),
+        Column("object_type", String(32), nullable=False),
+        Column("object_id", Integer),
+        Column("request_id", String(128), nullable=False, index=True),
+        Column("source", String(64), nullable=False),
+        Column("operation", String(300), nullable=False),
+        Column("details", JSON, nullable=False),
+        Column("epoch", BigInteger),
+    ]

@@ -14,15 +14,8 @@ from sqlalchemy import func, literal, select, union_all, update
 
 from keyhalt.core.audit import Event
 from keyhalt.storage.bulk import add_or_merge
-from keyhalt.storage.schema import (
-    allowed_total,
-    api_key,
-    audit_event,
-    auth_epoch,
-    event_total,
-    key_day,
-    verifier,
-)
+from keyhalt.storage.schema import api_key, audit_event, auth_epoch, verifier
+from keyhalt.storage.schema_use import allowed_total, event_total, key_day
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.measure import EventTotal, Totals
 

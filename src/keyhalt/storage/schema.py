@@ -1,4 +1,4 @@
-"""The tables, in three stores: Rights, Use and Sign-ins (docs/storage.md).
+"""The tables, in three stores: Rights, Sign-ins and, in schema_use.py, Use (docs/storage.md).
 
 Rights is small and guarded: every commit to it costs every verifier a look. What changes often
 lives in the others. A table with `datasource_id` is read and changed with it, always.
@@ -12,8 +12,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
-    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -26,20 +24,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from keyhalt.storage.columns import Bits, Utc
+from keyhalt.storage.columns import NAMES, Bits, Utc, event_columns
+from keyhalt.storage.schema_use import USE
 
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
+__all__ = ["RIGHTS", "SIGN_INS", "USE"]
 
-
-RIGHTS = MetaData(naming_convention=_NAMES)
-USE = MetaData(naming_convention=_NAMES)
-SIGN_INS = MetaData(naming_convention=_NAMES)
+RIGHTS = MetaData(naming_convention=NAMES)
+SIGN_INS = MetaData(naming_convention=NAMES)
 
 # ------------------------------------------------------------------ rights
 
@@ -198,29 +189,6 @@ policy = Table(
 )
 
 
-def _event_columns() -> list[Column[object]]:
-    return [
-        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("at", Utc, nullable=False, index=True),
-        Column("event", String(64), nullable=False),
-        Column("outcome", String(16), nullable=False),
-        Column("reason", String(64), nullable=False),
-        Column("actor", String(128), nullable=False),
-        Column("user_id", Integer),
-        Column("credential_kind", String(16)),
-        Column("credential_id", Integer),
-        Column("datasource_id", Integer),
-        Column("object_type", String(32), nullable=False),
-        Column("object_id", Integer),
-        Column("request_id", String(128), nullable=False, index=True),
-        Column("source", String(64), nullable=False),
-        Column("operation", String(300), nullable=False),
-        Column("details", JSON, nullable=False),
-        Column("epoch", BigInteger),
-    ]
-
-
 freeze = Table(
     "freeze",
     RIGHTS,
@@ -255,118 +223,12 @@ verifier = Table(
 audit_event = Table(
     "audit_event",
     RIGHTS,
-    *_event_columns(),
+    *event_columns(),
     # The chain of changes (storage/chain.py): of the row before, and of this one.
     Column("previous", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     Index(None, "datasource_id", "at"),
     sqlite_autoincrement=True,
-)
-
-# ------------------------------------------------------------------ use
-
-
-def _key_columns() -> list[Column[int]]:
-    return [
-        Column(name, Integer, primary_key=True, autoincrement=False)
-        for name in ("datasource_id", "key_id")
-    ]
-
-
-audit_denial = Table(
-    "audit_denial",
-    USE,
-    *_event_columns(),
-    Column("count", Integer, nullable=False),
-    Index(None, "datasource_id", "at"),
-    sqlite_autoincrement=True,
-)
-
-# Totals for whoever watches (storage/measures.py).
-event_total = Table(
-    "event_total",
-    USE,
-    Column("event", String(64), primary_key=True),
-    Column("outcome", String(16), primary_key=True),
-    Column("reason", String(64), primary_key=True),
-    Column("happened", BigInteger, nullable=False),
-    # Of `epoch.done`: for how long changes waited, together.
-    Column("waited_ms", BigInteger, nullable=False),
-)
-
-# What keys were allowed on the days before `before`; later days are still in `key_day`.
-allowed_total = Table(
-    "allowed_total",
-    USE,
-    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
-    Column("before", Date, nullable=False),
-    Column("requests", BigInteger, nullable=False),
-)
-
-sign_in_bucket = Table(
-    "sign_in_bucket",
-    USE,
-    Column("name", String(80), primary_key=True),
-    Column("full_at", Float, nullable=False),
-)
-
-sign_in_failures = Table(
-    "sign_in_failures",
-    USE,
-    Column("account", String(64), primary_key=True),
-    Column("in_a_row", Integer, nullable=False),
-    Column("last_try", Float, nullable=False),
-)
-
-sign_in_source = Table(
-    "sign_in_source",
-    USE,
-    Column("account", String(64), primary_key=True),
-    Column("source", String(64), primary_key=True),
-    Column("last_success", Float, nullable=False),
-)
-
-# What keys do (storage/uses.py). Each key has one row of the first, and of the others one for each
-# day and outcome, for each of the last 24 hours, and for each bit that it ever used.
-key_use = Table(
-    "key_use",
-    USE,
-    *_key_columns(),
-    Column("last_used_at", Utc, nullable=False),
-    Column("network", String(64), nullable=False),
-    Column("agent", String(32), nullable=False),
-    Column("operation", String(300), nullable=False),
-)
-
-key_day = Table(
-    "key_day",
-    USE,
-    *_key_columns(),
-    Column("day", Date, primary_key=True),
-    # `allowed`, or the exact reason of a denial.
-    Column("outcome", String(64), primary_key=True),
-    Column("requests", BigInteger, nullable=False),
-    Index(None, "day"),
-)
-
-# A ring of 24 places: an hour takes the place of the one a day before.
-key_hour = Table(
-    "key_hour",
-    USE,
-    *_key_columns(),
-    Column("place", Integer, primary_key=True, autoincrement=False),
-    # Since 1970.
-    Column("hour", Integer, nullable=False),
-    Column("allowed", BigInteger, nullable=False),
-    Column("denied", BigInteger, nullable=False),
-)
-
-key_permission = Table(
-    "key_permission",
-    USE,
-    *_key_columns(),
-    Column("bit", Integer, primary_key=True, autoincrement=False),
-    Column("last_day", Date, nullable=False),
 )
 
 # ------------------------------------------------------------------ sign-ins

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keyhalt.core.limits import NEW, Rate, admit
-from keyhalt.storage.schema import sign_in_bucket, sign_in_failures, sign_in_source
+from keyhalt.storage.schema_use import sign_in_bucket, sign_in_failures, sign_in_source
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from sqlalchemy import case, delete, func, select
 
 from keyhalt.core.permissions import NOTHING, PermissionSet
 from keyhalt.storage.bulk import add_or_merge
-from keyhalt.storage.schema import key_day, key_hour, key_permission, key_use
+from keyhalt.storage.schema_use import key_day, key_hour, key_permission, key_use
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.uses import DayCount, KeyUse, LastUse
 

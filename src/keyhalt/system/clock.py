@@ -6,6 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 if sys.platform == "linux":
     # Seconds that never go back, do not follow the wall clock, and run on while suspended.
@@ -15,6 +16,14 @@ else:
     def boottime() -> float:
         """Seconds that never go back and do not follow the wall clock."""
         return time.monotonic()
+
+
+def boot_id() -> str:
+    """Which start of this machine it is; empty where that is not told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 class SystemClock:

@@ -8,9 +8,8 @@ from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
-    from keyhalt.usecases.ports import Barrier, Receipt
+    from keyhalt.usecases.ports import Barrier, Clock, Receipt
 
 
 class Told:
@@ -21,21 +20,26 @@ class Told:
     """
 
     def __init__(
-        self, barrier: Barrier, record: Callable[[AuditEvent], None], now: Callable[[], datetime]
+        self, barrier: Barrier, record: Callable[[AuditEvent], None], clock: Clock, boot: str
     ) -> None:
+        """`boot`: which start of the machine the monotonic clock counts from."""
         self._barrier = barrier
         self._record = record
-        self._now = now
+        self._clock = clock
+        self._boot = boot
 
     def wait(self, epoch: int) -> Receipt:
         receipt = self._barrier.wait(epoch)
+        # From here on the promise holds; whoever waits is told no earlier.
+        clock = self._clock.monotonic()
         details: dict[str, object] = {"form": receipt.form, "waited_ms": receipt.waited_ms}
+        details |= {"boot": self._boot, "clock": clock}
         if receipt.acknowledged is not None:
             details |= {"acknowledged": receipt.acknowledged, "timed_out": receipt.timed_out}
         self._record(
             AuditEvent(
                 event=Event.EPOCH_DONE,
-                at=self._now(),
+                at=self._clock.now(),
                 actor=Actor(""),
                 origin=Origin("", "", ""),
                 outcome="done" if receipt.timed_out == 0 else "fenced",

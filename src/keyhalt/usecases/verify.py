@@ -58,6 +58,10 @@ _COUNTED = frozenset(
 )
 
 
+def _nobody(_principal: Principal, _began: float) -> None:
+    """Keeps nothing."""
+
+
 class Verify:
     """One per process, used from its event loop only. See docs/request-flow.md."""
 
@@ -73,7 +77,9 @@ class Verify:
         use: UseRecorder,
         clock: Clock,
         find_in_url: Callable[[bytes], bytes | None],
+        witness: Callable[[Principal, float], None] = _nobody,
     ) -> None:
+        """`witness`: told whom a key was let through as, and of a moment before that was asked."""
         self._reader = reader
         self._memory = memory
         self._freshness = freshness
@@ -84,10 +90,11 @@ class Verify:
         self._use = use
         self.used = use.allowed
         self._clock = clock
-        self._monotonic = clock.monotonic
+        self._monotonic = self.monotonic = clock.monotonic
         self._recall = memory.recall
         self._reading: dict[bytes, asyncio.Event] = {}
         self._find_in_url = find_in_url
+        self._witness = witness
         self._failures = Limiter(FAILURES)
         self._exposures = Limiter(EXPOSURES)
 
@@ -105,20 +112,31 @@ class Verify:
         return self._catalogue.need(*name.split(".", 1))
 
     def remembered(
-        self, key: bytes | None, *, over_https: bool, tag: Tag | None = None
+        self,
+        key: bytes | None,
+        *,
+        over_https: bool,
+        tag: Tag | None = None,
+        began: float | None = None,
     ) -> Principal | None:
         """Whom `key` acts as, if that is proved fresh; None says: ask the store.
 
         `key`: the only one of its request, or None. Only what passed checks 1 to 7 was remembered,
         and 1 is looked at again here, so a hit is what asking would give. The tag is read after
-        the request arrived; `tag` is one that was, for who needs it for more than this.
+        the request arrived; `tag` is one that was, for who needs it for more than this, and `began`
+        a moment before it was.
         """
         if key is None or not (over_https or self._insecure_http):
             return None
+        if began is None:
+            began = self._monotonic()
         try:
-            return self._recall(sha256(key).digest(), self._freshness, self._monotonic, tag)
+            principal = self._recall(sha256(key).digest(), self._freshness, self._monotonic, tag)
         except StoreUnavailableError:
             return None
+        if principal is not None:
+            self._witness(principal, began)
+        return principal
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store: one statement, and none for what the text itself refutes."""
@@ -147,7 +165,10 @@ class Verify:
         reading = self._reading.get(claim.digest)
         if reading is not None:
             await reading.wait()
+            began = self._monotonic()
             principal = self._recall(claim.digest, self._freshness, self._monotonic)
+            if principal is not None:
+                self._witness(principal, began)
             return await self._fill(claim) if principal is None else Allowed(principal)
         self._reading[claim.digest] = reading = asyncio.Event()
         try:
@@ -158,6 +179,7 @@ class Verify:
 
     async def _fill(self, claim: KeyClaim | ForeignKey) -> Decision:
         # The tag before the data: a change that falls between makes the entry die at once.
+        began = self._monotonic()
         tag = self._freshness.tag()
         if isinstance(claim, ForeignKey):
             facts = await self._reader.imported_key(claim.digest)
@@ -166,6 +188,8 @@ class Verify:
         if facts is not None:
             facts = replace(facts, owner=self._memory.shared(facts.owner))
         decision = decide_key(claim, facts, self._here)
+        if isinstance(decision, Allowed):
+            self._witness(decision.principal, began)
         if tag is not None and isinstance(decision, Allowed):
             self._memory.keep(claim.digest, Entry(decision.principal, tag))
         return decision

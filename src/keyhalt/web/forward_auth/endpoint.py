@@ -50,6 +50,7 @@ class ForwardAuth:
     def __init__(self, verifier: Verify, policies: FindPolicy, voucher: Voucher) -> None:
         self._verifier = verifier
         self._remembered, self._used = verifier.remembered, verifier.used
+        self._monotonic = verifier.monotonic
         self._policies = policies
         self._voucher = voucher
         self._addresses: dict[bytes, _Address] = {}
@@ -94,12 +95,13 @@ class ForwardAuth:
         One look at the store's state is for both, policy and credential. It was made after the
         request arrived, and nothing is awaited between it and what it is compared with.
         """
+        began = self._monotonic()
         asked.tag = tag = self._policies.tag()
         books = self._policies.remembered(tag)
         book = None if books is None else books.get(policy_name)
         if book is None:
             return None
-        principal = self._remembered(asked.key, over_https=asked.over_https, tag=tag)
+        principal = self._remembered(asked.key, over_https=asked.over_https, tag=tag, began=began)
         return None if principal is None else self._of_principal(principal, book, asked)
 
     async def _at_length(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused:

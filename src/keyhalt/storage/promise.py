@@ -1,0 +1,176 @@
+"""When each process last let a key through: kept in memory, written with what keys do.
+
+A request replaces a row in memory: no lock, no wait, no write. As in use_recorder.py, what was kept
+is held back for one more turn, and a crash loses what was not written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from keyhalt.core.audit import Event
+from keyhalt.core.promise import LastAllowed, Returned
+from keyhalt.storage.bulk import add_or_merge
+from keyhalt.storage.schema import api_key
+from keyhalt.storage.schema_use import audit_denial, key_allowed
+from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.audit_promise import EndedKey
+from keyhalt.usecases.ports import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+    from keyhalt.core.marks import Mark
+    from keyhalt.core.principals import Principal
+
+KEYS_MAX = 100_000
+"""Keys in memory between two turns."""
+KEEP_DAYS = 30
+PAGE = 500
+_log = logging.getLogger("keyhalt")
+_Kept = tuple[float, "Mark | None", int]
+
+
+class Witness:
+    """One per process. `allowed` is called from one thread at a time.
+
+    `known`: the highest epoch that this process knows of.
+    """
+
+    def __init__(
+        self,
+        use: Engine,
+        *,
+        process: str,
+        boot: str,
+        known: Callable[[], Mark | None],
+        today: Callable[[], date],
+    ) -> None:
+        self._engine = use
+        self._process = process
+        self._boot = boot
+        self._known = known
+        self._today = today
+        self._now: dict[int, _Kept] = {}
+        self._before: dict[int, _Kept] = {}
+        self._unwritten: dict[int, _Kept] = {}
+        self._forgot: date | None = None
+        self._turn = threading.Lock()
+
+    def allowed(self, principal: Principal, began: float) -> None:
+        """A key was let through. `began`: before that was proved, after the request arrived."""
+        kept = self._now
+        key_id = principal.credential.id
+        if key_id in kept or len(kept) < KEYS_MAX:
+            kept[key_id] = (began, self._known(), principal.datasource_id)
+
+    def turn(self) -> None:
+        """Write what was kept up to the turn before. What cannot be written is kept."""
+        with self._turn:
+            kept, self._before, self._now = self._before, self._now, {}
+            self._unwritten |= kept
+            try:
+                self._write()
+            except StoreUnavailableError as error:
+                _log.warning("what keys were allowed last cannot be written now: %s", error)
+
+    def flush(self) -> None:
+        """Write all of it."""
+        self.turn()
+        self.turn()
+
+    def _write(self) -> None:
+        today = self._today()
+        if self._unwritten:
+            rows = [self._row(key_id, kept, today) for key_id, kept in self._unwritten.items()]
+            with transaction(self._engine, write=True) as connection:
+                add_or_merge(connection, key_allowed, rows, _replaced)
+            self._unwritten.clear()
+        if self._forgot != today:
+            old = key_allowed.c.day < today - timedelta(days=KEEP_DAYS)
+            with transaction(self._engine, write=True) as connection:
+                connection.execute(delete(key_allowed).where(old))
+            self._forgot = today
+
+    def _row(self, key_id: int, kept: _Kept, today: date) -> dict[str, object]:
+        began, known, datasource_id = kept
+        return {
+            "datasource_id": datasource_id,
+            "key_id": key_id,
+            "process": self._process,
+            "boot": self._boot,
+            "began": began,
+            "epoch": -1 if known is None else known.epoch,
+            "day": today.isoformat(),
+        }
+
+
+def _replaced(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns
+    return {each.name: new[each.name] for each in old if not each.primary_key}
+
+
+class SqlPromise:
+    """Implements PromiseReader."""
+
+    def __init__(self, rights: Engine, use: Engine) -> None:
+        self._rights = rights
+        self._use = use
+
+    def ended_keys(self) -> Iterator[EndedKey]:
+        """In pages, each a transaction of its own."""
+        columns = (api_key.c.id, api_key.c.datasource_id, api_key.c.deleted_epoch)
+        ended = select(*columns).where(api_key.c.deleted_epoch.is_not(None))
+        query, after = ended.order_by(api_key.c.id).limit(PAGE), 0
+        while True:
+            with transaction(self._rights, write=False) as connection:
+                rows = connection.execute(query.where(api_key.c.id > after)).all()
+            if rows:
+                yield from self._with_uses(rows)
+                after = rows[-1].id
+            if len(rows) < PAGE:
+                return
+
+    def _with_uses(self, rows: Sequence[Any]) -> Iterator[EndedKey]:
+        with transaction(self._use, write=False) as connection:
+            last = _last(connection, rows)
+            epochs = {row.deleted_epoch for row in rows if row.id in last}
+            returns = _returns(connection, epochs)
+        for row in rows:
+            epoch = row.deleted_epoch
+            yield EndedKey(
+                row.id, row.datasource_id, epoch, returns.get(epoch, ()), last.get(row.id, ())
+            )
+
+
+def _last(connection: Connection, rows: Sequence[Any]) -> Mapping[int, Sequence[LastAllowed]]:
+    found: dict[int, list[LastAllowed]] = defaultdict(list)
+    places = {row.datasource_id for row in rows}
+    query = select(key_allowed).where(
+        key_allowed.c.datasource_id.in_(places), key_allowed.c.key_id.in_([row.id for row in rows])
+    )
+    for row in connection.execute(query):
+        last = LastAllowed(row.key_id, row.process, row.boot, row.began, row.epoch)
+        found[row.key_id].append(last)
+    return found
+
+
+def _returns(connection: Connection, epochs: set[int]) -> Mapping[int, Sequence[Returned]]:
+    """A repeated delete returns again, with the epoch of the first."""
+    found: dict[int, list[Returned]] = defaultdict(list)
+    done = audit_denial.c.event == Event.EPOCH_DONE.value
+    query = select(audit_denial.c.epoch, audit_denial.c.details)
+    query = query.where(audit_denial.c.epoch.is_not(None), audit_denial.c.epoch.in_(epochs), done)
+    for row in connection.execute(query):
+        boot, at = row.details.get("boot"), row.details.get("clock")
+        if isinstance(boot, str) and isinstance(at, float):
+            found[row.epoch].append(Returned(row.epoch, boot, at))
+    return found

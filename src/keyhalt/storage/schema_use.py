@@ -1,0 +1,149 @@
+"""The tables of the store of use: what changes often, and is no right (docs/storage.md)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from keyhalt.storage.columns import NAMES, Utc, event_columns
+
+USE = MetaData(naming_convention=NAMES)
+
+
+def _key_columns() -> list[Column[int]]:
+    return [
+        Column(name, Integer, primary_key=True, autoincrement=False)
+        for name in ("datasource_id", "key_id")
+    ]
+
+
+audit_denial = Table(
+    "audit_denial",
+    USE,
+    *event_columns(),
+    Column("count", Integer, nullable=False),
+    Index(None, "datasource_id", "at"),
+    # When changes had taken effect everywhere.
+    Index(
+        None,
+        "epoch",
+        sqlite_where=text("epoch IS NOT NULL"),
+        postgresql_where=text("epoch IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+sign_in_bucket = Table(
+    "sign_in_bucket",
+    USE,
+    Column("name", String(80), primary_key=True),
+    Column("full_at", Float, nullable=False),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    USE,
+    Column("account", String(64), primary_key=True),
+    Column("in_a_row", Integer, nullable=False),
+    Column("last_try", Float, nullable=False),
+)
+
+sign_in_source = Table(
+    "sign_in_source",
+    USE,
+    Column("account", String(64), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("last_success", Float, nullable=False),
+)
+
+# What keys do (storage/uses.py). Each key has one row of the first, and of the others one for each
+# day and outcome, for each of the last 24 hours, and for each bit that it ever used.
+key_use = Table(
+    "key_use",
+    USE,
+    *_key_columns(),
+    Column("last_used_at", Utc, nullable=False),
+    Column("network", String(64), nullable=False),
+    Column("agent", String(32), nullable=False),
+    Column("operation", String(300), nullable=False),
+)
+
+key_day = Table(
+    "key_day",
+    USE,
+    *_key_columns(),
+    Column("day", Date, primary_key=True),
+    # `allowed`, or the exact reason of a denial.
+    Column("outcome", String(64), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Index(None, "day"),
+)
+
+# A ring of 24 places: an hour takes the place of the one a day before.
+key_hour = Table(
+    "key_hour",
+    USE,
+    *_key_columns(),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    # Since 1970.
+    Column("hour", Integer, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    Column("denied", BigInteger, nullable=False),
+)
+
+key_permission = Table(
+    "key_permission",
+    USE,
+    *_key_columns(),
+    Column("bit", Integer, primary_key=True, autoincrement=False),
+    Column("last_day", Date, nullable=False),
+)
+
+# When each process last let a key through (storage/promise.py): the promise is audited with it.
+key_allowed = Table(
+    "key_allowed",
+    USE,
+    *_key_columns(),
+    # One life of a process; the boot of the machine on which it ran.
+    Column("process", String(36), primary_key=True),
+    Column("boot", String(36), nullable=False),
+    # When the request began, in seconds since that boot.
+    Column("began", Float, nullable=False),
+    # The highest epoch that the process knew of.
+    Column("epoch", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    Index(None, "day"),
+)
+
+# Totals for whoever watches (storage/measures.py).
+event_total = Table(
+    "event_total",
+    USE,
+    Column("event", String(64), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("reason", String(64), primary_key=True),
+    Column("happened", BigInteger, nullable=False),
+    # Of `epoch.done`: for how long changes waited, together.
+    Column("waited_ms", BigInteger, nullable=False),
+)
+
+# What keys were allowed on the days before `before`; later days are still in `key_day`.
+allowed_total = Table(
+    "allowed_total",
+    USE,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
+    Column("before", Date, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+)
