@@ -67,6 +67,7 @@ _STORE_TAG = "        self._tag = Tag(guard, upto)\n"
 _STORE_SEEN = "        self._seen = (guard, floor, last)\n"
 _SEEN = "        guard, floor, last = self._seen\n        for"
 _FRESH = "entry.tag == tag and"
+_KEEP_DENIAL = "self._denials.keep(claim.digest, decision, tag)"
 _MISSING = "if expected <= upto or len(last) > SUBJECTS_MAX:"
 
 # The traps of the design: docs/revocation.md has the table.
@@ -271,6 +272,14 @@ OWN = (
             ),
         ),
     ),
+    Fault(
+        "that a key is deleted is remembered for good",
+        (Change(VERIFY, _KEEP_DENIAL, _KEEP_DENIAL.replace("tag)", "self._mac_keys())")),),
+    ),
+    Fault(
+        "a remembered refusal counts in any state",
+        (_memory("holds = basis == (freshness.tag() if tag is None else tag)", "holds = True"),),
+    ),
     Fault("the epoch is committed before the change", wrong="epoch before the change"),
     Fault("an unknown commit is reported as done", wrong="unknown commit is done"),
     Fault("a restored database opens at once", wrong="restored at once"),
@@ -282,21 +291,24 @@ OWN = (
 FAULTS = TRAPS + OWN
 
 RECORD = {
-    "the wait is counted from before the commit": 64,
-    "the lease is extended before the change is applied": 131,
+    "the wait is counted from before the commit": 3486,
+    "the lease is extended before the change is applied": 181,
     "the lease is extended before the acknowledgement is stored": 76,
-    "the lease is counted from when it is written": 51,
+    "the lease is counted from when it is written": 52,
     "the lease is counted from the answer": 300,
-    "the tag of an entry is read after its data": 278,
+    "the tag of an entry is read after its data": 743,
     "acknowledged before it is applied": 32,
-    "the waiting has no margin for clocks that differ": 267,
-    "who stops says so first and gives up its lease then": 49,
-    "another cluster is not noticed": 658,
-    "numbers of two guards are compared": 54,
+    "the waiting has no margin for clocks that differ": 278,
+    "who stops says so first and gives up its lease then": 238,
+    "another cluster is not noticed": 917,
+    "numbers of two guards are compared": 134,
     "a holder that has acknowledged meanwhile is fenced": 105,
-    "a fenced holder is told that it lives": 4,
+    "a fenced holder is told that it lives": 128,
     "a new incarnation keeps the lease of the old one": 6313,
     "of many that ask at once, all take what one read": 2258,
     "a new incarnation wipes out what it does not know": 10539,
+    "the epoch is committed before the change": 807,
+    "that a key is deleted is remembered for good": 28,
+    "a remembered refusal counts in any state": 28,
 }
 """Where the short form begins to look: the seeds at which the slow ones were found last."""

@@ -131,12 +131,12 @@ class Process:
 
     def _decide(self, key: int) -> Allowed | Denied:
         presented = PRESENTED[key]
-        principal: Principal | None = self.verify.remembered(
+        known: Principal | Denied | None = self.verify.remembered(
             presented.only_key, over_https=presented.over_https
         )
-        if principal is not None:
+        if known is not None:
             self.remembered += 1
-            return Allowed(principal)
+            return known if isinstance(known, Denied) else Allowed(known)
         asking = self.verify.verify(presented)
         try:
             asking.send(None)

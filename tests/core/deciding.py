@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import zlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +105,7 @@ BY_TOKEN = Credential(CredentialKind.TOKEN, 88)
 def presented(*keys: bytes, bearer: bytes | None = None, **changes: Any) -> Presented:
     authorizations = int(bearer is not None)
     whole = Presented(keys, bearer, authorizations, over_https=True)
-    return replace(whole, **changes)
+    return whole._replace(**changes)
 
 
 def nothing_in_url(_query: bytes) -> None:

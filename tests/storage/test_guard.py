@@ -13,6 +13,7 @@ import pytest
 
 from keyhalt.core.decisions import Allowed, Denied, Presented
 from keyhalt.core.permissions import NOTHING
+from keyhalt.core.principals import Principal
 from keyhalt.core.profiles import RoleTemplate
 from keyhalt.core.secrets import Secret
 from keyhalt.embed import EngineOptions, open_engine
@@ -23,13 +24,16 @@ from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
 def ask(engine: Any, key: str) -> Allowed | Denied:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    principal = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
-    return Allowed(principal) if principal else asyncio.run(engine.verify.verify(presented))
+    known = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
+    if known is None:
+        return asyncio.run(engine.verify.verify(presented))
+    return Allowed(known) if isinstance(known, Principal) else known
 
 
 def remembers(engine: Any, key: str) -> bool:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    return engine.verify.remembered(presented.only_key, over_https=presented.over_https) is not None
+    known = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
+    return isinstance(known, Principal)
 
 
 def changes(world: World) -> dict[str, Any]:
@@ -195,7 +199,7 @@ def test_busy_stores_do_not_disturb_what_is_remembered(world: World) -> None:
 
 
 def test_a_new_key_counts_at_once_in_every_process(world: World) -> None:
-    """No refusal is remembered."""
+    """That there is no such key is never remembered."""
     user = world.user("jsmith", "orders.view")
     other = world.other()
     _, key = world.key(user)
@@ -241,11 +245,10 @@ def _verifier(  # noqa: PLR0917
     while not stop.value:
         for number, each in enumerate(presented):
             was_returned = returned[number]
-            accepted = engine.verify.remembered(
-                each.only_key, over_https=each.over_https
-            ) is not None or isinstance(
-                loop.run_until_complete(engine.verify.verify(each)), Allowed
-            )
+            known = engine.verify.remembered(each.only_key, over_https=each.over_https)
+            if known is None:
+                known = loop.run_until_complete(engine.verify.verify(each))
+            accepted = isinstance(known, Allowed | Principal)
             count += 1
             if was_returned and accepted:
                 with found.get_lock():

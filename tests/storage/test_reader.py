@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from keyhalt.core.decisions import Allowed, Decision, Denied, Presented
+from keyhalt.core.decisions import Allowed, Cause, Decision, Denied, Presented
+from keyhalt.core.principals import Principal
+from keyhalt.core.secrets import Secret
 from keyhalt.storage.postgres_reader import PostgresReader
 from tests.world import OPERATOR, ORIGIN, World
 
@@ -66,6 +68,66 @@ def test_garbage_costs_no_statement(world: World, statements: list[str]) -> None
     garbage += [key[:n] for n in range(len(key))] + [key + "A", payload, "x" * 2000]
     assert not any(isinstance(decision, Allowed) for decision in verified(world, *garbage))
     assert statements == []
+
+
+def answered(world: World, text: str) -> Allowed | Cause:
+    """As the middleware asks: memory first."""
+    verify = world.engine.verify
+    known = verify.remembered(text.encode(), over_https=True)
+    if known is None:
+        (known,) = verified(world, text)
+    return known.cause if isinstance(known, Denied) else Allowed(getattr(known, "principal", known))
+
+
+def test_a_deleted_key_costs_one_statement_until_any_right_changes(
+    world: World, statements: list[str]
+) -> None:
+    """That it is deleted is remembered as what is allowed is: with the state it was read in."""
+    key_id, key = world.key(world.user("jsmith", "orders.view"))
+    assert isinstance(answered(world, key), Allowed)
+    world.engine.delete_key(
+        OPERATOR, datasource_id=world.datasource_id, key_id=key_id, origin=ORIGIN
+    )
+    statements.clear()
+    assert [answered(world, key) for _ in range(5)] == [Cause.DELETED_KEY] * 5
+    assert len(statements) == 1
+    world.grant("jsmith", "projects.view")
+    assert answered(world, key) is Cause.DELETED_KEY
+    assert len(statements) == 2
+
+
+def test_other_refusals_of_the_store_are_asked_for_each_time(
+    world: World, statements: list[str]
+) -> None:
+    """An owner who may come back, and a key that is not there yet."""
+    user = world.user("jsmith", "orders.view")
+    _, key = world.key(user)
+    users = world.engine.manage_users
+    users.set_active(OPERATOR, world.datasource_id, user.user_id, ORIGIN, active=False)
+    statements.clear()
+    assert [answered(world, key) for _ in range(3)] == [Cause.OWNER_INACTIVE] * 3
+    assert len(statements) == 3
+    users.set_active(OPERATOR, world.datasource_id, user.user_id, ORIGIN, active=True)
+    assert isinstance(answered(world, key), Allowed)
+
+
+def test_a_text_that_was_refused_counts_as_soon_as_it_is_imported(world: World) -> None:
+    """Another process imports it; this one had remembered that it is nobody's."""
+    user = world.user("jsmith", "orders.view")
+    text = "old-key-of-another-system-0123456789"
+    assert [answered(world, text) for _ in range(3)] == [Cause.FOREIGN_TEXT] * 3
+    other = world.other()
+    other.issue.import_key(
+        OPERATOR,
+        datasource_id=world.datasource_id,
+        owner_id=user.user_id,
+        name="old",
+        description="",
+        text=Secret(text),
+        origin=ORIGIN,
+    )
+    other.close()
+    assert isinstance(answered(world, text), Allowed)
 
 
 def test_a_reader_holds_no_snapshot(world: World) -> None:
@@ -138,4 +200,5 @@ def test_who_waited_for_a_read_that_a_change_overtook_reads_again(world: World) 
     first, second = asyncio.run(ask())
     assert isinstance(first, Allowed)
     assert isinstance(second, Denied)
-    assert verify.remembered(presented.only_key, over_https=presented.over_https) is None
+    known = verify.remembered(presented.only_key, over_https=presented.over_https)
+    assert not isinstance(known, Principal)

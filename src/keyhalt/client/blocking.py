@@ -92,8 +92,10 @@ class _Running:
         self._thread.start()
 
     async def decide(self, presented: Presented) -> Decision:
-        principal = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
-        return Allowed(principal) if principal else await self.verifier.verify(presented)
+        known = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
+        if known is None:
+            return await self.verifier.verify(presented)
+        return known if isinstance(known, Denied) else Allowed(known)
 
     async def refused(self, denied: Denied, origin: Origin) -> Denied:
         return self.verifier.refused(denied, origin)

@@ -22,6 +22,8 @@ SECURE = frozenset({"https", "wss"})
 _KEY_PARAMETERS = {"eci-apikey", "eci_apikey", "apikey", "api_key", "api-key"}
 _SEGMENT_SHOWN_MAX = 24
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+# The common case: whatever it is made of is shown.
+_SHOWN = re.compile(rf"(?:/[A-Za-z0-9_.~-]{{0,{_SEGMENT_SHOWN_MAX}}}){{1,11}}")
 _SHOWABLE = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
@@ -82,9 +84,12 @@ def request_id_of(scope: Scope) -> str:
     """
     said = scope.get("keyhalt.request_id")
     if not isinstance(said, str):
-        given = (value for name, value in scope["headers"] if name == b"x-request-id")
-        well_formed = next((value for value in given if _REQUEST_ID.fullmatch(value)), None)
-        said = well_formed.decode("ascii") if well_formed else os.urandom(8).hex()
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                said = value.decode("ascii")
+                break
+        else:
+            said = os.urandom(8).hex()
         scope["keyhalt.request_id"] = said
     return said
 
@@ -101,6 +106,8 @@ def origin_of(scope: Scope) -> Origin:
 
 def shown_path(path: str) -> str:
     """`path` for logs: a long or odd segment, which may be a pasted key, is shown as `…`."""
+    if _SHOWN.fullmatch(path):
+        return path
     segments = path.split("/")[:12]
     return "/".join(
         s if len(s) <= _SEGMENT_SHOWN_MAX and _SHOWABLE.fullmatch(s) else "…" for s in segments

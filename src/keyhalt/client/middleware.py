@@ -13,7 +13,7 @@ from keyhalt.client.credentials import SECURE, only_key, origin_of, read, reques
 from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
 from keyhalt.core.audit import Origin
-from keyhalt.core.decisions import Decision, Denied, Presented, permit
+from keyhalt.core.decisions import Allowed, Decision, Denied, Presented, permit
 from keyhalt.core.permissions import NOTHING, Need, PermissionSet
 from keyhalt.core.principals import CredentialKind, Principal
 
@@ -58,8 +58,8 @@ class Verifier(Counter, Protocol):
     def need(self, name: str) -> Need:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
-        """Whom the only key of a request acts as, if that was remembered and is proved fresh."""
+    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | Denied | None:
+        """What was decided on the only key of a request, if that is remembered and proved fresh."""
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store. A store that cannot be asked is a denial, too."""
@@ -134,13 +134,16 @@ class Authenticate:
         principal = self._remembered(only_key(headers), over_https=scope.get("scheme") in SECURE)
         if principal is None:
             decision = await self._verifier.verify(read(scope))
-            if isinstance(decision, Denied):
-                await self.deny(decision, scope, receive, send)
-                return
-            principal = decision.principal
-            # A token is never remembered, so what answers to one carry is looked at here only.
-            if principal.credential.kind is CredentialKind.TOKEN:
-                answer = with_headers(send, self._legacy)
+            if isinstance(decision, Allowed):
+                principal = decision.principal
+                # A token is never remembered, so what answers to one carry is added here only.
+                if principal.credential.kind is CredentialKind.TOKEN:
+                    answer = with_headers(send, self._legacy)
+            else:
+                principal = decision
+        if isinstance(principal, Denied):
+            await self.deny(principal, scope, receive, send)
+            return
         scope[PRINCIPAL] = principal
         scope[VERIFIER] = self._verifier
         try:
@@ -165,7 +168,11 @@ class Authenticate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        await send_problem(send, answer, realm=self._verifier.realm, origin=origin, more=legacy)
+        realm = self._verifier.realm
+        problem = problem_of(answer, realm=realm, request_id=origin.request_id, more=legacy)
+        headers = list(problem.headers)
+        await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await send({"type": "http.response.body", "body": problem.body})
 
 
 def count(verifier: Counter, principal: Principal, scope: Scope) -> None:
@@ -174,16 +181,6 @@ def count(verifier: Counter, principal: Principal, scope: Scope) -> None:
     if bits is not None:
         method, headers = scope.get("method", "CONNECT"), scope["headers"]
         verifier.used(principal, bits, method, scope["path"], scope.get("client"), headers)
-
-
-async def send_problem(
-    send: Send, denied: Denied, *, realm: str, origin: Origin, more: tuple[Header, ...] = ()
-) -> None:
-    problem = problem_of(denied, realm=realm, request_id=origin.request_id, more=more)
-    await send(
-        {"type": "http.response.start", "status": problem.status, "headers": list(problem.headers)}
-    )
-    await send({"type": "http.response.body", "body": problem.body})
 
 
 def with_headers(send: Send, headers: tuple[Header, ...]) -> Send:

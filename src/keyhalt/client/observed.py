@@ -30,7 +30,7 @@ def observed(scope: Scope) -> Mapping[str, object]:
         "trace_id": scope.get(TRACE_ID),
         "route": scope.get(ROUTE),
         "outcome": "denied" if denied is not None else "allowed" if principal else None,
-        "reason": None if denied is None else denied.exact,
+        "reason": None if denied is None else denied.exact.value,
     }
     if who is not None:
         credential = who.credential

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Header = tuple[bytes, bytes]
 
@@ -118,8 +119,7 @@ TABLE: dict[Reason | Fault, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """An answer ready to send."""
 
     status: int
@@ -127,50 +127,91 @@ class Problem:
     body: bytes
 
 
+class _Form(NamedTuple):
+    """A problem but for what differs from one request to the next: the request's id."""
+
+    status: int
+    before: bytes
+    after: bytes
+    headers: tuple[Header, ...]
+    """Those that follow the caller's."""
+
+
 def problem_of(
     no: Denied | Refused, *, realm: str, request_id: str, more: Iterable[Header] = ()
 ) -> Problem:
     """The answer to a denial or a refusal. `realm` is the environment's name (RFC 9110 11.5)."""
-    reason: Reason | Fault = no.reason if isinstance(no, Denied) else no.fault
+    if isinstance(no, Denied):
+        form = _form_of_denial(no.reason, no.need, no.by_bearer, no.retry_after_seconds, realm)
+    else:
+        kind = TABLE[no.fault]
+        field = {} if no.field is None else {"field": no.field}
+        form = _form(no.fault, kind, no.detail, field, ())
+    plain = request_id.isascii() and request_id.isalnum()
+    shown = request_id.encode() if plain else json.dumps(request_id)[1:-1].encode()
+    body = form.before + shown + form.after
+    length = (b"content-length", b"%d" % len(body))
+    return Problem(form.status, (_TYPE, length, _NO_STORE, *more, *form.headers), body)
+
+
+_TYPE: Header = (b"content-type", b"application/problem+json")
+_NO_STORE: Header = (b"cache-control", b"no-store")
+
+
+@lru_cache(maxsize=512)
+def _form_of_denial(
+    reason: Reason,
+    need: str | None,
+    by_bearer: bool,  # noqa: FBT001 - cached, so by place
+    retry_after: int | None,
+    realm: str,
+) -> _Form:
+    """Made once for each: what a flood is answered is the same but for the id."""
     kind = TABLE[reason]
-    detail = kind.detail.format(need=no.need) if isinstance(no, Denied) else no.detail
-    document: dict[str, object] = {
+    told: dict[str, object] = {}
+    if need is not None:
+        told["beyond" if reason is Reason.BEYOND_OWN_RIGHTS else "permission"] = need
+    headers = _challenges(kind.status, realm, by_bearer=by_bearer)
+    if retry_after is not None:
+        headers.append((b"retry-after", b"%d" % retry_after))
+    return _form(reason, kind, kind.detail.format(need=need), told, tuple(headers))
+
+
+def _form(
+    reason: Reason | Fault,
+    kind: Kind,
+    detail: str,
+    told: Mapping[str, object],
+    headers: tuple[Header, ...],
+) -> _Form:
+    before = {
         "type": f"urn:keyhalt:problem:{reason.value}",
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
         "code": reason.value,
-        "requestId": request_id,
-        "message": detail,
     }
-    if isinstance(no, Refused) and no.field is not None:
-        document["field"] = no.field
-    if isinstance(no, Denied) and no.need is not None:
-        beyond = no.reason is Reason.BEYOND_OWN_RIGHTS
-        document["beyond" if beyond else "permission"] = no.need
-    body = json.dumps(document, ensure_ascii=False).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        *more,
-    ]
-    if isinstance(no, Denied):
-        headers += _challenges(no, kind.status, realm)
-        if no.retry_after_seconds is not None:
-            headers.append((b"retry-after", str(no.retry_after_seconds).encode()))
-    return Problem(kind.status, tuple(headers), body)
+    return _Form(
+        kind.status,
+        f'{_json(before)[:-1]}, "requestId": "'.encode(),
+        f'", {_json({"message": detail, **told})[1:]}'.encode(),
+        headers,
+    )
 
 
-def _challenges(denied: Denied, status: int, realm: str) -> list[Header]:
+def _json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _challenges(status: int, realm: str, *, by_bearer: bool) -> list[Header]:
     name = realm.encode("utf-8")
-    if status == 403 and denied.by_bearer:
+    if status == 403 and by_bearer:
         error = b'Bearer realm="%b", error="insufficient_scope"' % name
         return [(b"www-authenticate", error)]
     if status != 401:
         return []
     # RFC 6750 3: no error code when no credential was sent.
-    error = b', error="invalid_token"' if denied.by_bearer else b""
+    error = b', error="invalid_token"' if by_bearer else b""
     return [
         (b"www-authenticate", b'ApiKey realm="%b"' % name),
         (b"www-authenticate", b'Bearer realm="%b"%b' % (name, error)),

@@ -73,10 +73,9 @@ class RemoteVerifier:
         """Any well-formed name: what the server does not know, nobody has."""
         return self._names.need(name)
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
+    def remembered(self, key: bytes | None, *, over_https: bool) -> None:
         """Nothing is."""
         del key, over_https
-        return None
 
     async def verify(self, presented: Presented) -> Decision:
         """Ask, in a thread of its own pool, so that a slow server holds up nobody else's work."""

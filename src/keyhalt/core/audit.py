@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyhalt.core.principals import Operator
 
@@ -77,8 +77,7 @@ def actor_of(acting: Acting) -> Actor:
     return Actor(acting.user_code, acting.user_id, acting.credential)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a call came from: its request id, the client's address, the operation asked for."""
 
     request_id: str

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from keyhalt.core import keytext
 from keyhalt.core.keytext import KeyClaim, Malformed
@@ -92,6 +92,10 @@ class Cause(enum.StrEnum):
     SIGN_INS_BUSY = "sign_ins_busy"
 
 
+# Looked up once: asking an enumeration for a member costs as much as what is done with it.
+_AS_SAID = Cause.AS_SAID
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """The request is its principal's."""
@@ -118,16 +122,15 @@ class Denied:
     warned."""
 
     @property
-    def exact(self) -> str:
+    def exact(self) -> Reason | Cause:
         """The reason as the audit log and logs have it: never told to the client."""
-        return self.reason.value if self.cause is Cause.AS_SAID else self.cause.value
+        return self.reason if self.cause is _AS_SAID else self.cause
 
 
 Decision = Allowed | Denied
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """What a request presents, read from it once. Raw bytes, nothing believed yet."""
 
     keys: tuple[bytes, ...]
@@ -178,6 +181,9 @@ class TokenClaim:
 
 
 Claim = KeyClaim | ForeignKey | TokenClaim
+
+
+_FINAL = frozenset({Cause.DELETED_KEY, Cause.FOREIGN_TEXT})
 
 
 def examine(
@@ -275,6 +281,15 @@ def standing(facts: KeyFacts) -> Iterator[tuple[Cause, bool]]:
     yield Cause.FROZEN_KEY, facts.frozen
     yield Cause.DATASOURCE_INACTIVE, not facts.owner.datasource_active
     yield Cause.OWNER_INACTIVE, not facts.owner.active
+
+
+def lasting(denied: Denied) -> bool:
+    """Whether check 7 says this of a text for as long as no right changes.
+
+    What was never there may be made any moment, and making is no change of rights; what was not
+    imported is imported by one.
+    """
+    return denied.cause in _FINAL
 
 
 def import_message(key_id: int, user_id: int, datasource_id: int, digest: bytes) -> bytes:

@@ -5,8 +5,9 @@ only while the tag read now, after the request arrived, is that same tag, or wha
 the two is known and was none of its business; and while its own time limit has not passed. Nothing
 else keeps it alive and nothing remembered is ever written back.
 
-Only permission is remembered. A refusal is asked for again each time, so that a new key or a
-reactivated owner counts at once.
+Of refusals only those are remembered that the text itself gives again, or a store in which nothing
+changed: that a text is none of ours, was not imported, or is a deleted key's. Any other is asked
+for again each time, so that a new key or a reactivated owner counts at once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.core.decisions import Denied
     from keyhalt.core.principals import Principal, UserFacts
+    from keyhalt.core.secrets import MacKeys
 
 BYTES_MAX = 256 * 1024 * 1024
 ENTRY_BYTES = 900
@@ -188,6 +191,46 @@ class Memory:
             self._entries[digest] = None
             self._live -= 1
             self._bytes -= weight(entry.principal)
+
+
+class Denials:
+    """Remembered refusals by digest, at most `entries_max`; the oldest goes first.
+
+    Each holds exactly as long as what it was decided on: the MAC keys, for what the text alone
+    decides, or the state of the store. No refusal moves to a later state. A flood of made-up keys
+    costs the others their places here, and then a question each.
+    """
+
+    def __init__(self, entries_max: int) -> None:
+        self._kept: dict[bytes, tuple[Denied, Tag | MacKeys]] = {}
+        self._entries_max = entries_max
+
+    def keep(self, digest: bytes, denied: Denied, basis: Tag | MacKeys) -> None:
+        """Remember. `basis` must have been read before what `denied` was decided on."""
+        if len(self._kept) >= self._entries_max:
+            self._kept.pop(next(iter(self._kept)), None)
+        self._kept[digest] = (denied, basis)
+
+    def recall(
+        self,
+        digest: bytes,
+        freshness: Freshness,
+        mac_keys: Callable[[], MacKeys],
+        tag: Tag | None = None,
+    ) -> Denied | None:
+        """What the text with `digest` is refused for. When, and what `tag` is: as in Memory."""
+        kept = self._kept.get(digest)
+        if kept is None:
+            return None
+        denied, basis = kept
+        if isinstance(basis, Tag):
+            holds = basis == (freshness.tag() if tag is None else tag)
+        else:
+            holds = basis is mac_keys()
+        if holds:
+            return denied
+        del self._kept[digest]
+        return None
 
 
 def weight(principal: Principal) -> int:

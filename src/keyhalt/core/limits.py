@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class Rate:
 
     count: int
     seconds: float
+    interval: float = field(init=False)
 
-    @property
-    def interval(self) -> float:
-        return self.seconds / self.count
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interval", self.seconds / self.count)
 
 
 NEW = -math.inf

@@ -99,9 +99,8 @@ class StubVerifier:
     def need(self, name: str) -> Need:
         return self._names.need(name)
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | None:
+    def remembered(self, key: bytes | None, *, over_https: bool) -> None:
         del key, over_https
-        return None
 
     async def verify(self, presented: Presented) -> Decision:
         claim = examine(presented, self._here, key_in_query)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from keyhalt.client.credentials import key_in_query
 from keyhalt.core.decisions import Allowed, Presented
 from keyhalt.core.freshness import Memory
+from keyhalt.core.principals import Principal
 from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.usecases.verify import Verify
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from keyhalt.core.freshness import Freshness, Tag
-    from keyhalt.core.principals import Principal
 
 KEYS_AT_ONCE = 8
 PAUSE_EVERY = 4
@@ -171,9 +171,10 @@ class _Asking:
         # The word first: what begins after the delete has returned must not be allowed.
         later = bool(self._share.returned[which])
         presented = self._keys[which]
-        allowed = self._verify.remembered(
-            presented.only_key, over_https=presented.over_https
-        ) is not None or isinstance(await self._verify.verify(presented), Allowed)
+        known = self._verify.remembered(presented.only_key, over_https=presented.over_https)
+        allowed = isinstance(known, Principal) or (
+            known is None and isinstance(await self._verify.verify(presented), Allowed)
+        )
         first = 3 * self._share.number
         self._share.counts[first] += 1
         self._share.counts[first + 1] += later

@@ -145,7 +145,7 @@ class UseRecorder:
             self._unwritten[key_id] = new
 
     def _used(self, key_id: int, counting: _Counting, at: datetime) -> Used:
-        counts = dict(counting.denied or ())
+        counts = {str(reason): count for reason, count in (counting.denied or {}).items()}
         last = None
         if counting.allowed:
             counts[ALLOWED] = counting.allowed

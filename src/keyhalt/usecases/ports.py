@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from keyhalt.core.audit import AuditEvent
+    from keyhalt.core.audit import AuditEvent, Event
     from keyhalt.core.filters import Condition
     from keyhalt.core.marks import Mark
     from keyhalt.core.permissions import PermissionSet
@@ -367,6 +367,9 @@ class Recorder(Protocol):
     """Takes denials and returns at once; they are written in batches, at most a second late."""
 
     def record(self, event: AuditEvent) -> None: ...
+
+    def counted(self, event: Event, source: str, reason: str) -> bool:
+        """Count one of a flood that is not kept whole. False: it is to be recorded."""
 
 
 class Clock(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ from keyhalt.core.decisions import (
     decide_key,
     decide_token,
     examine,
+    lasting,
 )
-from keyhalt.core.freshness import Entry, Memory
+from keyhalt.core.freshness import Denials, Entry, Memory
 from keyhalt.core.limits import Limiter, Rate, retry_after
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 FAILURES = Rate(600, 60.0)
 EXPOSURES = Rate(1, 3600.0)
+DENIALS_MAX = 10_000
 RETRY_SECONDS = 1
 
 # A refusal for want of rights or of freshness says nothing against its source.
@@ -56,6 +59,7 @@ _COUNTED = frozenset(
         Reason.INVALID_SESSION,
     }
 )
+_REQUEST_DENIED = Event.REQUEST_DENIED
 
 
 def _nobody(_principal: Principal, _began: float) -> None:
@@ -84,7 +88,7 @@ class Verify:
         self._memory = memory
         self._freshness = freshness
         self._here = here
-        self._insecure_http = here.insecure_http
+        self._insecure_http, self._mac_keys = here.insecure_http, here.mac_keys
         self._catalogue = catalogue
         self._recorder = recorder
         self._use = use
@@ -92,6 +96,7 @@ class Verify:
         self._clock = clock
         self._monotonic = self.monotonic = clock.monotonic
         self._recall = memory.recall
+        self._denials = Denials(DENIALS_MAX)
         self._reading: dict[bytes, asyncio.Event] = {}
         self._find_in_url = find_in_url
         self._witness = witness
@@ -118,37 +123,46 @@ class Verify:
         over_https: bool,
         tag: Tag | None = None,
         began: float | None = None,
-    ) -> Principal | None:
-        """Whom `key` acts as, if that is proved fresh; None says: ask the store.
+    ) -> Principal | Denied | None:
+        """Whom `key` acts as, or why it does not, if that is proved fresh; None says: ask.
 
-        `key`: the only one of its request, or None. Only what passed checks 1 to 7 was remembered,
-        and 1 is looked at again here, so a hit is what asking would give. The tag is read after
-        the request arrived; `tag` is one that was, for who needs it for more than this, and `began`
-        a moment before it was.
+        `key`: the only one of its request, or None. Of what was remembered check 1 held, and it is
+        looked at again here, so a hit is what asking would give. The tag is read after the request
+        arrived; `tag` is one that was, for who needs it for more than this, and `began` a moment
+        before it was.
         """
         if key is None or not (over_https or self._insecure_http):
             return None
         if began is None:
             began = self._monotonic()
+        digest = sha256(key).digest()
         try:
-            principal = self._recall(sha256(key).digest(), self._freshness, self._monotonic, tag)
+            principal = self._recall(digest, self._freshness, self._monotonic, tag)
+            if principal is None:
+                return self._denials.recall(digest, self._freshness, self._mac_keys, tag)
         except StoreUnavailableError:
             return None
-        if principal is not None:
-            self._witness(principal, began)
+        self._witness(principal, began)
         return principal
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store: one statement, and none for what the text itself refutes."""
-        claim = examine(presented, self._here, self._find_in_url)
-        if isinstance(claim, Denied):
-            return claim
         try:
-            return await self._ask(claim)
+            claim = self._examined(presented)
+            return claim if isinstance(claim, Denied) else await self._ask(claim)
         except StoreUnavailableError:
             return Denied(
                 Reason.UNAVAILABLE, Cause.STORE_UNAVAILABLE, retry_after_seconds=RETRY_SECONDS
             )
+
+    def _examined(self, presented: Presented) -> Claim | Denied:
+        """Checks 1 to 6. A key that fails one of 2 to 6 does so while the MAC keys are the same."""
+        basis = self._mac_keys()
+        claim = examine(presented, self._here, self._find_in_url)
+        key = presented.only_key
+        if isinstance(claim, Denied) and key and claim.reason is not Reason.HTTPS_REQUIRED:
+            self._denials.keep(sha256(key).digest(), claim, basis)
+        return claim
 
     async def _ask(self, claim: Claim) -> Decision:
         if isinstance(claim, TokenClaim):
@@ -192,6 +206,8 @@ class Verify:
             self._witness(decision.principal, began)
         if tag is not None and isinstance(decision, Allowed):
             self._memory.keep(claim.digest, Entry(decision.principal, tag))
+        elif tag is not None and isinstance(decision, Denied) and lasting(decision):
+            self._denials.keep(claim.digest, decision, tag)
         return decision
 
     def refused(self, denied: Denied, origin: Origin) -> Denied:
@@ -205,13 +221,12 @@ class Verify:
         if denied.reason in _COUNTED:
             wait = self._failures.admit(origin.source, self._clock.monotonic())
             if wait > 0:
-                answer = replace(
-                    denied, reason=Reason.TOO_MANY_REQUESTS, retry_after_seconds=retry_after(wait)
-                )
-        event = self._event(denied, answer, origin)
-        self._recorder.record(event)
+                answer = _too_many(retry_after(wait))
+        exact = denied.exact
+        if not self._recorder.counted(_REQUEST_DENIED, origin.source, exact):
+            self._recorder.record(self._event(denied, answer, origin))
         if denied.credential is not None and denied.datasource_id is not None:
-            self._use.denied(denied.credential, denied.datasource_id, event.reason)
+            self._use.denied(denied.credential, denied.datasource_id, exact)
         return answer
 
     def _event(self, denied: Denied, answer: Denied, origin: Origin) -> AuditEvent:
@@ -225,7 +240,7 @@ class Verify:
             origin=origin,
             outcome="denied",
             datasource_id=denied.datasource_id,
-            reason=denied.exact,
+            reason=denied.exact.value,
             details=details,
         )
 
@@ -245,3 +260,8 @@ class Verify:
                 details={"where": where, "datasource": key.datasource, "owner": key.user_id},
             )
         )
+
+
+@lru_cache
+def _too_many(seconds: int) -> Denied:
+    return Denied(Reason.TOO_MANY_REQUESTS, retry_after_seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,7 +51,7 @@ class VerifyHandler:
         if isinstance(decision, Denied):
             origin = origin_of(scope)
             decision = self.verifier.refused(
-                decision, replace(origin, source=body.source or origin.source)
+                decision, origin._replace(source=body.source or origin.source)
             )
         return Reply(answer_of(decision, self.catalogue.names))
 
@@ -66,9 +66,9 @@ class VerifyHandler:
         principal = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
         if principal is None:
             decision = await self.verifier.verify(presented)
-            if isinstance(decision, Denied):
-                return decision
-            principal = decision.principal
+            principal = decision.principal if isinstance(decision, Allowed) else decision
+        if isinstance(principal, Denied):
+            return principal
         denied = permit(principal, need)
         if denied is not None:
             return denied

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from keyhalt.client.credentials import origin_of, request_id_of, shown_path
+from keyhalt.client.credentials import request_id_of, shown_path
 from keyhalt.client.middleware import DENIED
 from keyhalt.client.observed import ROUTE
 from keyhalt.client.problems import problem_of
-from keyhalt.core.decisions import Denied, Reason, permit
+from keyhalt.core.audit import Origin
+from keyhalt.core.decisions import Allowed, Denied, Reason, permit
 from keyhalt.core.principals import CredentialKind
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -102,12 +102,12 @@ class ForwardAuth:
         if book is None:
             return None
         principal = self._remembered(asked.key, over_https=asked.over_https, tag=tag, began=began)
-        return None if principal is None else self._of_principal(principal, book, asked)
+        return None if principal is None else self._of(principal, book, asked)
 
     async def _at_length(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused:
         """The credential first: nobody without one learns what a policy names."""
         presented = asked.presented
-        principal = None
+        principal: Principal | Denied | None = None
         books = self._policies.remembered(asked.tag)
         if books is None:
             books = await self._policies.read(asked.tag)
@@ -121,14 +121,14 @@ class ForwardAuth:
             return self._sent(self._voucher.nobody(book.policy), asked)
         if principal is None:
             decision = await self._verifier.verify(presented)
-            if isinstance(decision, Denied):
-                return self._denied(decision, book.policy, asked)
-            principal = decision.principal
-        return self._of_principal(principal, book, asked)
+            principal = decision.principal if isinstance(decision, Allowed) else decision
+        return self._of(principal, book, asked)
 
-    def _of_principal(
-        self, principal: Principal, book: Rulebook, asked: Asked
+    def _of(
+        self, principal: Principal | Denied, book: Rulebook, asked: Asked
     ) -> list[Header] | Denied | Refused:
+        if isinstance(principal, Denied):
+            return self._denied(principal, book.policy, asked)
         ruling = book.ruling(asked.method, asked.path)
         if ruling is None:
             detail = "The path can be read in more than one way."
@@ -156,10 +156,9 @@ class ForwardAuth:
 
     def _denied(self, denied: Denied, policy: Policy, asked: Asked) -> Denied:
         """Record it. Returns what to answer."""
-        request_id_of(asked.scope)
         method, path = asked.method.decode("latin-1"), asked.path.decode("latin-1")
         operation = f"{policy.name}: {method} {shown_path(path)}"
-        origin = replace(origin_of(asked.scope), source=asked.client[0], operation=operation[:300])
+        origin = Origin(request_id_of(asked.scope), asked.client[0], operation[:300])
         return self._verifier.refused(denied, origin)
 
     async def _refuse(
@@ -214,4 +213,4 @@ def _in_two_statuses(no: Denied | Refused, problem: Problem) -> Problem:
     )
     passes = problem.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     status = problem.status if passes else HTTPStatus.FORBIDDEN.value
-    return replace(problem, status=status, headers=headers)
+    return problem._replace(status=status, headers=headers)
