@@ -297,6 +297,6 @@ RECORD = {
     "a fenced holder is told that it lives": 4,
     "a new incarnation keeps the lease of the old one": 6313,
     "of many that ask at once, all take what one read": 2258,
-    "a new incarnation wipes out what it does not know": 10539,
+    "a new incarnation wipes out what it does not know": 3295,
 }
 """Where the short form begins to look: the seeds at which the slow ones were found last."""
