@@ -46,7 +46,7 @@ def used(keyhalt: Keyhalt, data: Path) -> Path:
     create(keyhalt)
     keyhalt("key", "delete", 3, "--yes")
     with MainTools().engine(data=data) as engine:
-        now = datetime.now(UTC)
+        now = engine.clock.now()
         for days in range(5):
             at = now - timedelta(days=days)
             last = LastUse(at, "203.0.113.0/24", EVIL[:32], "GET /api/v3/meter")
