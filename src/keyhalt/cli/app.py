@@ -47,6 +47,7 @@ COMMANDS = {
     "doctor": ("doctor",),
     "mac-key": ("mac_key",),
     "prove": ("prove",),
+    "report": ("report",),
 }
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_policies import ManagePolicies
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reopen import Reopen
     from keyhalt.usecases.reset_password import ResetPassword
@@ -59,6 +60,7 @@ class Verbs(Protocol):
     profile: Profile
     environment: EnvironmentRow
     here: Here
+    clock: Clock
 
     @property
     def verify(self) -> Verify: ...
