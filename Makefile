@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxies browser demo test check fix bench bench-full bench-front proofs proofs-short fuzz screenshots requirements clean
+.PHONY: help setup proxies browser demo test check fix bench bench-full bench-front instructions proofs proofs-short fuzz screenshots requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,10 +83,14 @@ bench-full: $(VENV)/.bench ## the same with long rows, and a list as its portfol
 	@$(BIN)/python -m bench.verify
 	@$(BIN)/python -m bench.counting
 	@$(BIN)/python -m bench.remembered
+	@$(BIN)/python -m bench.micro
 	@$(BIN)/python -m bench.burst
 	@$(BIN)/python -m bench.outage
 	@$(BIN)/python -m bench.peers --rounds 7 --seconds 5 $(ARGS)
 	@$(BIN)/python -m bench.energy_scope
+
+instructions: $(VENV)/.dev ## instructions of a request: 5 % more than recorded is a failure; ARGS=--write
+	@$(BIN)/python -m bench.instructions $(ARGS)
 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
 	@$(BIN)/python -m bench.in_front $(ARGS)

@@ -127,7 +127,7 @@ class Authenticate:
         self._legacy = (legacy or LegacyNotice()).headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._open:
+        if scope["type"] == "lifespan" or scope["path"] in self._open:
             await self._app(scope, receive, send)
             return
         headers, answer = scope["headers"], send

@@ -61,7 +61,7 @@ class Asked:
     store when the question was looked at first.
     """
 
-    __slots__ = ("dialect", "key", "method", "path", "query", "said", "scope", "tag")
+    __slots__ = ("dialect", "key", "method", "over_https", "path", "query", "said", "scope", "tag")
 
     def __init__(  # noqa: PLR0917 - one place makes it
         self,
@@ -72,6 +72,7 @@ class Asked:
         path: bytes,
         query: bytes,
         key: bytes | None,
+        over_https: bool,  # noqa: FBT001 - as it is read
     ) -> None:
         self.dialect = dialect
         self.scope = scope
@@ -80,11 +81,8 @@ class Asked:
         self.path = path
         self.query = query
         self.key = key
+        self.over_https = over_https
         self.tag: Tag | None = None
-
-    @property
-    def over_https(self) -> bool:
-        return self.said[SCHEME].lower() == b"https"
 
     @property
     def host(self) -> bytes:
@@ -124,15 +122,19 @@ def read_asked(dialect: Dialect, scope: Scope, rest: bytes) -> Asked | Refused:
         if not twice.isdisjoint(_read_by(dialect)):
             return _lacking(dialect, said, twice)
         key = only_key(headers)
-    get = said.get
-    method = scope["method"].encode() if dialect.method is None else get(dialect.method)
-    path = rest if dialect.uri is None else get(dialect.uri, b"")
-    query = scope["query_string"] if dialect.uri is None else b""
-    if not (method and path and get(dialect.host) and get(SCHEME)):
+    try:
+        secure = said[SCHEME]
+        if dialect.uri is None:
+            method, path, query = scope["method"].encode(), rest, scope["query_string"]
+        else:
+            method, path, query = said[dialect.method], said[dialect.uri], b""
+            if b"?" in path:
+                path, _, query = path.partition(b"?")
+        if not (method and path and secure and said[dialect.host]):
+            return _lacking(dialect, said, set())
+    except KeyError:
         return _lacking(dialect, said, set())
-    if dialect.uri is not None and b"?" in path:
-        path, _, query = path.partition(b"?")
-    return Asked(dialect, scope, said, method, path, query, key)
+    return Asked(dialect, scope, said, method, path, query, key, secure.lower() == b"https")
 
 
 def _twice(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
