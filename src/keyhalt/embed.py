@@ -15,6 +15,7 @@ from keyhalt.options import EngineOptions, StoreOptions, mac_keys_in, stores_of,
 from keyhalt.recording import Recording
 from keyhalt.storage.audit import SqlAuditReader
 from keyhalt.storage.groups import GROUP_FIELDS
+from keyhalt.storage.keeping import SqlEventKeeping
 from keyhalt.storage.keys import KEY_FIELDS
 from keyhalt.storage.measures import SqlTotals
 from keyhalt.storage.promise import SqlPromise
@@ -35,6 +36,7 @@ from keyhalt.usecases.exchange import ExchangeToken
 from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.hand_over import HandOver
 from keyhalt.usecases.issue import IssueKey
+from keyhalt.usecases.keep_audit import KeepAudit
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -245,6 +247,16 @@ class Engine(Administering):
             catalogue=self.profile.catalogue,
             user_fields=USER_FIELDS,
             group_fields=GROUP_FIELDS,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def keep_audit(self) -> KeepAudit:
+        return KeepAudit(
+            rights=self.rights,
+            events=SqlEventKeeping(self.stores.use),
+            mac_keys=self.here.mac_keys,
+            cluster=self.environment.cluster,
             clock=self.clock,
         )
 

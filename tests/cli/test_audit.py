@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from keyhalt.cli.context import EXIT_DENIED
+from keyhalt.cli.context import EXIT_DENIED, EXIT_NOT_FOUND, EXIT_USAGE
 from keyhalt.core.decisions import Allowed
 from keyhalt.main import MainTools
 from tests.cli.conftest import Keyhalt, create, decide_with
@@ -55,6 +55,20 @@ def test_a_use_after_the_end_is_named_and_ends_in_exit_3(keyhalt: Keyhalt, data:
     assert done.code == EXIT_DENIED
     assert (done.json[0]["key_id"], done.json[0]["late_seconds"] > 3500) == (1, True)
     assert set(done.json[0]) == properties(SECTIONS["keyhalt audit promise"])
+
+
+def test_what_is_let_go_and_forgotten_is_said_and_verifies(keyhalt: Keyhalt, data: Path) -> None:
+    """By the commands; what cannot be asked is refused before anything is touched."""
+    assert keyhalt("audit", "retain").code == EXIT_USAGE
+    assert keyhalt("audit", "retain", "--changes", 0).code == EXIT_USAGE
+    assert keyhalt("audit", "forget", "--user", "nobody", "--yes").code == EXIT_NOT_FOUND
+    assert keyhalt("audit", "forget", "--user", "jsmith").code != 0  # nobody answers
+    done = keyhalt("audit", "forget", "--user", "jsmith", "--yes")
+    assert (done.code, "hold nothing personal any more" in done.err) == (0, True)
+    done = keyhalt("audit", "retain", "--changes", 1000, "--others", 1000)
+    assert (done.code, "0 changes and 0 other events were let go" in done.err) == (0, True)
+    done = keyhalt("audit", "verify")
+    assert (done.code, "what was personal was taken away" in done.err) == (0, True)
 
 
 def test_reading_the_log_is_in_the_log(keyhalt: Keyhalt) -> None:

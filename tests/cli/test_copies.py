@@ -196,6 +196,8 @@ def test_no_event_that_changes_rights_is_forgotten_by_replaying(world: World) ->
         Event.KEY_EXPOSED,
         Event.EPOCH_DONE,
         Event.AUDIT_READ,
+        Event.AUDIT_RETAIN,
+        Event.AUDIT_FORGET,
         Event.MAC_KEYS_CHANGE,
         Event.SIGN_IN,
         Event.SIGN_OUT,

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from keyhalt.core.chain import COLUMNS, START, Flaw, Walk, row_hash
+from keyhalt.core.chain import COLUMNS, START, Flaw, Link, Walk, row_hash
 from keyhalt.storage import migrate
-from keyhalt.storage.chain import SqlChain, _stored
+from keyhalt.storage.chain import SqlChain, link_of
 from keyhalt.storage.schema import audit_event
 from keyhalt.storage.transactions import transaction
 from tests.world import OPERATOR, ORIGIN, World
@@ -102,12 +102,12 @@ def _rebuild(connection: Connection) -> None:
 
 def _rehash(connection: Connection, ids: list[int]) -> None:
     for row_id in ids:
-        rows = list(connection.execute(_stored(connection.dialect.name)))
-        place = next(n for n, row in enumerate(rows) if row.id == row_id)
-        previous = rows[place - 1].hash
-        _set(row_id, previous=previous, hash=row_hash(previous, rows[place][: len(COLUMNS)]))(
-            connection
-        )
+        place = audit_event.c.id == row_id
+        row = connection.execute(select(audit_event).where(place)).mappings().one()
+        before = select(audit_event.c.hash).where(audit_event.c.id < row_id)
+        before = before.order_by(audit_event.c.id.desc()).limit(1)
+        previous = bytes(connection.execute(before).scalar_one())
+        _set(row_id, **link_of(previous, {name: row[name] for name in COLUMNS}))(connection)
 
 
 def _truncate(connection: Connection) -> None:
@@ -222,22 +222,29 @@ def test_an_anchor_is_not_repeated_while_nothing_changes(logged: World) -> None:
 
 
 def test_rows_from_before_the_chain_are_chained_by_the_upgrade(logged: World) -> None:
-    """The migration gives the same hashes as appending does."""
+    """In the form without commitments, and what is appended after them in the newer one."""
     stores = logged.engine.stores
-    hashes = select(audit_event.c.id, audit_event.c.hash).order_by(audit_event.c.id)
     with transaction(stores.rights, write=True) as connection:
-        before = connection.execute(hashes).all()
         connection.execute(text("DROP INDEX ix_audit_event_datasource_id_at"))
         old = "CREATE INDEX ix_audit_event_datasource_id ON audit_event (datasource_id)"
         connection.execute(text(old))
         connection.execute(text("ALTER TABLE audit_event DROP COLUMN previous"))
         connection.execute(text("ALTER TABLE audit_event DROP COLUMN hash"))
+        connection.execute(text("ALTER TABLE audit_event DROP COLUMN salt"))
+        connection.execute(text("ALTER TABLE audit_event DROP COLUMN commitment"))
+        connection.execute(text("DROP TABLE audit_checkpoint"))
         table = migrate.version_table("rights", connection)
         connection.execute(text(f"UPDATE {table} SET version_num = 'rights_0007'"))
+    (logged.folder / "mac-keys.anchors").unlink()
     stores.upgrade()
-    with transaction(stores.rights, write=False) as connection:
-        assert connection.execute(hashes).all() == before
     assert flaws(logged) == []
+    logged.deactivate("üser1")
+    logged.engine.audit_chain.anchor()
+    seen = logged.engine.audit_chain.verify()
+    assert (seen.findings, seen.rows, seen.anchors) == ((), LAST + 1, 1)
+    with by_hand(logged) as connection:
+        _set(ROW, source="x")(connection)
+    assert flaws(logged) == [(Flaw.EDITED, ROW)]
 
 
 def test_the_form_of_a_hash_does_not_change() -> None:
@@ -258,8 +265,8 @@ def test_a_row_put_in_between_is_told_from_a_removed_one() -> None:
     one, two = ([row, *[""] * (len(COLUMNS) - 1)] for row in (1, 3))
     foreign = [2, *["x"] * (len(COLUMNS) - 1)]
     first = row_hash(START, one)
-    assert walk.step(one, START, first) is None
-    assert walk.step(foreign, first, row_hash(first, foreign)) is None
-    found = walk.step(two, first, row_hash(first, two))
+    assert walk.step(one, Link(START, first)) is None
+    assert walk.step(foreign, Link(first, row_hash(first, foreign))) is None
+    found = walk.step(two, Link(first, row_hash(first, two)))
     assert found is not None
     assert (found.flaw, found.at) == (Flaw.INSERTED, 2)

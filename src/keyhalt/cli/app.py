@@ -40,7 +40,7 @@ COMMANDS = {
     "group": ("group",),
     "datasource": ("datasource",),
     "policy": ("policy",),
-    "audit": ("audit",),
+    "audit": ("audit", "keeping"),
     "explain": ("explain",),
     "freeze": ("freeze",),
     "thaw": ("freeze",),

@@ -111,6 +111,10 @@ def verify(output: str, data: Path | None) -> None:
     rows = [{"flaw": each.flaw.value, "at": each.at, "says": each.says} for each in seen.findings]
     show(rows, output, columns=("flaw", "at", "says"))
     say(f"{seen.rows} rows of changes and {seen.anchors} anchors were read.")
+    if seen.begins:
+        say(f"The log begins after row {seen.begins}: what was older was let go.")
+    if seen.erased:
+        say(f"Of {seen.erased} rows what was personal was taken away, as events tell.")
     if seen.unproved:
         say(f"{seen.unproved} anchors prove nothing: the MAC keys they were made with are gone.")
     if not seen.anchors:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.audit_promise import AuditPromise
     from keyhalt.usecases.freeze import FreezeKeys
     from keyhalt.usecases.issue import IssueKey
+    from keyhalt.usecases.keep_audit import KeepAudit
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_use import LookUpUse
     from keyhalt.usecases.look_up_users import LookUpUsers
@@ -84,6 +85,8 @@ class Verbs(Protocol):
     def audit_chain(self) -> AuditChain: ...
     @property
     def audit_promise(self) -> AuditPromise: ...
+    @property
+    def keep_audit(self) -> KeepAudit: ...
     @property
     def set_up(self) -> SetUp: ...
     @property

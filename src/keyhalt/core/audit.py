@@ -55,6 +55,8 @@ class Event(enum.StrEnum):
     KEY_EXPOSED = "key.exposed"
     EPOCH_DONE = "epoch.done"
     AUDIT_READ = "audit.read"
+    AUDIT_RETAIN = "audit.retain"
+    AUDIT_FORGET = "audit.forget"
     MAC_KEYS_CHANGE = "mac_keys.change"
     SIGN_IN = "sign_in.done"
     SIGN_OUT = "sign_in.end"

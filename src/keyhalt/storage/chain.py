@@ -7,13 +7,14 @@ the last when it commits. The hashes are over what is stored, so it is read as t
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, Text, cast, func, insert, select, type_coerce
 
-from keyhalt.core.chain import COLUMNS, START, row_hash
-from keyhalt.storage.schema import audit_event
+from keyhalt.core.chain import COLUMNS, SALT_BYTES, START, Link, commitment_of, row_hash
+from keyhalt.storage.schema import audit_checkpoint, audit_event
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select
 
 PAGE = 5000
+_COUNT = len(COLUMNS)
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _PG_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _LAST = select(audit_event.c.id, audit_event.c.hash).order_by(audit_event.c.id.desc()).limit(1)
@@ -33,9 +35,17 @@ def add_row(connection: Connection, values: Mapping[str, Any]) -> None:
     last = connection.execute(_LAST).one_or_none()
     previous = START if last is None else bytes(last.hash)
     row = {"id": _next_id(connection, 0 if last is None else last.id), **values}
+    connection.execute(insert(audit_event).values(**row, **link_of(previous, row)))
+
+
+def link_of(previous: bytes, row: Mapping[str, Any]) -> Mapping[str, bytes]:
+    """The columns that chain a row to the one before."""
     stored = {**row, "at": _time_text(row["at"]), "details": json.dumps(row["details"])}
-    hashes = {"previous": previous, "hash": row_hash(previous, [stored[c] for c in COLUMNS])}
-    connection.execute(insert(audit_event).values(**row, **hashes))
+    values = [stored[name] for name in COLUMNS]
+    salt = os.urandom(SALT_BYTES)
+    commitment = commitment_of(salt, values)
+    digest = row_hash(previous, values, commitment)
+    return {"previous": previous, "hash": digest, "salt": salt, "commitment": commitment}
 
 
 def _next_id(connection: Connection, last_id: int) -> int:
@@ -61,14 +71,18 @@ class SqlChain:
             row = connection.execute(_LAST).one_or_none()
         return None if row is None else (row.id, row.hash)
 
-    def rows(self) -> Iterator[Sequence[Any]]:
+    def checkpoint(self) -> str | None:
+        with transaction(self._engine, write=False) as connection:
+            return connection.execute(select(audit_checkpoint.c.line)).scalar_one_or_none()
+
+    def rows(self) -> Iterator[tuple[Sequence[Any], Link]]:
         """In pages, each a transaction of its own: nobody waits, and little is held."""
         query, after = _stored(self._engine.dialect.name), 0
         while True:
             page = query.where(audit_event.c.id > after)
             with transaction(self._engine, write=False) as connection:
                 rows = connection.execute(page).all()
-            yield from rows
+            yield from ((row[:_COUNT], Link(*row[_COUNT:])) for row in rows)
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
@@ -80,7 +94,7 @@ class SqlChain:
 
 
 def _stored(dialect: str) -> Select[Any]:
-    """COLUMNS and the two hashes, oldest first."""
+    """COLUMNS and those of Link, oldest first."""
     texts: dict[str, ColumnElement[Any]] = {
         "at": type_coerce(audit_event.c.at, String),
         "details": type_coerce(audit_event.c.details, Text),
@@ -89,5 +103,5 @@ def _stored(dialect: str) -> Select[Any]:
         texts["at"] = func.to_char(func.timezone("UTC", audit_event.c.at), _PG_TIME)
         texts["details"] = cast(audit_event.c.details, Text)
     columns = [texts.get(name, audit_event.c[name]) for name in COLUMNS]
-    query = select(*columns, audit_event.c.previous, audit_event.c.hash)
+    query = select(*columns, *(audit_event.c[name] for name in Link._fields))
     return query.order_by(audit_event.c.id).limit(PAGE)

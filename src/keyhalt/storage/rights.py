@@ -12,6 +12,7 @@ from keyhalt.storage.audit import add_event
 from keyhalt.storage.datasources import SqlDatasources
 from keyhalt.storage.freezes import SqlFreezes
 from keyhalt.storage.groups import SqlGroups
+from keyhalt.storage.keeping import SqlChainKeeping
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.policies import SqlPolicies
 from keyhalt.storage.roles import SqlRoles
@@ -45,6 +46,7 @@ class SqlTransaction:
         self.datasources = SqlDatasources(connection)
         self.policies = SqlPolicies(connection)
         self.freezes = SqlFreezes(connection)
+        self.audit = SqlChainKeeping(connection)
 
     def record(self, event: AuditEvent) -> None:
         add_event(self._connection, event)

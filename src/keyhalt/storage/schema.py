@@ -227,8 +227,19 @@ audit_event = Table(
     # The chain of changes (storage/chain.py): of the row before, and of this one.
     Column("previous", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    # To what is personal in the row; the salt goes when that is taken away. Without: of form 1.
+    Column("salt", LargeBinary(16)),
+    Column("commitment", LargeBinary(32)),
     Index(None, "datasource_id", "at"),
     sqlite_autoincrement=True,
+)
+
+# Where the chain begins when older rows were let go: a line with a MAC (core/chain.py).
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    RIGHTS,
+    Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
+    Column("line", String(512), nullable=False),
 )
 
 # ------------------------------------------------------------------ sign-ins

@@ -7,12 +7,22 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keyhalt.core.chain import Anchor, Finding, Flaw, Unproved, Walk, compared, read_anchor
+from keyhalt.core.chain import (
+    Anchor,
+    Finding,
+    Flaw,
+    Unproved,
+    Walk,
+    compared,
+    read_anchor,
+    read_checkpoint,
+)
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from keyhalt.core.chain import Link
     from keyhalt.core.secrets import MacKeys
     from keyhalt.usecases.ports import Clock
 
@@ -27,8 +37,11 @@ class ChainReader(Protocol):
     def head(self) -> tuple[int, bytes] | None:
         """Id and hash of the last row."""
 
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """Oldest first: the values of core/chain.py's COLUMNS, then the two hashes."""
+    def checkpoint(self) -> str | None:
+        """The line that says where the chain begins; None where it begins with the first row."""
+
+    def rows(self) -> Iterator[tuple[Sequence[Any], Link]]:
+        """Oldest first: the values of core/chain.py's COLUMNS, and what chains them."""
 
     def hashes(self, ids: Sequence[int]) -> Mapping[int, bytes]:
         """Of those of `ids` that are there."""
@@ -47,6 +60,9 @@ class AnchorStore(Protocol):
 class Verified:
     """What a verification saw. `unproved`: anchors whose MAC key is gone, so they say nothing.
 
+    `erased`: rows of which what was personal is taken away. `begins`: the row behind which older
+    ones were let go; 0 where none were.
+
     `findings` ends at FINDINGS_MAX; `more` says that there were others.
     """
 
@@ -55,6 +71,8 @@ class Verified:
     unproved: int
     findings: tuple[Finding, ...]
     more: bool
+    erased: int = 0
+    begins: int = 0
 
 
 class AuditChain:
@@ -89,20 +107,36 @@ class AuditChain:
 
     def verify(self) -> Verified:
         """Read every row and every anchor. Raises OSError and StoreUnavailableError."""
-        walk, counts = Walk(), _Counts()
-        found = itertools.chain(self._rows(walk), self._anchored(counts))
+        line = self._chain.checkpoint()
+        begins = None if line is None else read_checkpoint(line, self._mac_keys())
+        forged = []
+        if begins is not None and not self._is_ours(begins):
+            says = "the checkpoint that the log begins with is not what keyhalt wrote"
+            forged, begins = [Finding(Flaw.CHECKPOINT_FORGED, 0, says)], None
+        assert not isinstance(begins, Unproved)  # noqa: S101 - looked at just now
+        walk, counts = Walk(begins), _Counts(begins.row_id if begins else 0)
+        found = itertools.chain(forged, self._rows(walk), self._anchored(counts))
         findings = tuple(itertools.islice(found, FINDINGS_MAX))
         more = next(found, None) is not None
-        return Verified(walk.rows, counts.anchors, counts.unproved, findings, more)
+        return Verified(
+            rows=walk.rows,
+            anchors=counts.anchors,
+            unproved=counts.unproved,
+            findings=findings,
+            more=more,
+            erased=walk.erased,
+            begins=counts.begins,
+        )
+
+    def _is_ours(self, begins: Anchor | Unproved) -> bool:
+        return isinstance(begins, Anchor) and begins.cluster == self._cluster
 
     def _rows(self, walk: Walk) -> Iterator[Finding]:
-        for *values, previous, stored in self._chain.rows():
-            finding = walk.step(values, previous, stored)
+        for values, link in self._chain.rows():
+            finding = walk.step(values, link)
             if finding is not None:
                 yield finding
-        empty = walk.end()
-        if empty is not None:
-            yield empty
+        yield from walk.end()
 
     def _anchored(self, counts: _Counts) -> Iterator[Finding]:
         keys = self._mac_keys()
@@ -116,7 +150,8 @@ class AuditChain:
                 counts.unproved += 1
             elif isinstance(anchor, Anchor) and anchor.cluster == self._cluster:
                 counts.anchors += 1
-                batch.append(anchor)
+                if anchor.row_id > counts.begins:
+                    batch.append(anchor)
             if len(batch) == _ANCHORS_AT_ONCE:
                 yield from self._compared(batch)
                 batch.clear()
@@ -128,5 +163,6 @@ class AuditChain:
 
 @dataclass(slots=True)
 class _Counts:
+    begins: int
     anchors: int = 0
     unproved: int = 0

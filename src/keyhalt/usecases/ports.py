@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts, UserFacts
     from keyhalt.core.secrets import MacKeys, Secret
+    from keyhalt.usecases.keeping import ChainKeeping
     from keyhalt.usecases.people import GroupStore, UserDetails, UserQuery, UserRow
     from keyhalt.usecases.rows import (
         AuditQuery,
@@ -232,6 +233,8 @@ class RightsTransaction(Protocol):
     def policies(self) -> PolicyStore: ...
     @property
     def freezes(self) -> FreezeStore: ...
+    @property
+    def audit(self) -> ChainKeeping: ...
 
     def record(self, event: AuditEvent) -> None:
         """Write an audit row in this transaction."""
