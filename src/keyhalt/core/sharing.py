@@ -3,9 +3,10 @@
 1. A caller is a network and an agent, and what it was let through by.
 2. Two callers look alike when two of the three agree: the network, the agent, what they do. So a
    program that moves, that is updated or whose cloud changes its addresses stays one.
-3. Callers that look alike are one integration. It counts when it is *stable*: there in most weeks,
-   from its first one until now.
-4. Integrations share a key when they are *concurrent*: there in the same weeks.
+3. Callers of one agent that each come in a few weeks only are one: a cloud.
+4. Callers that look alike are one integration. It counts when it is *stable*: there on some
+   days, and in nearly half of the weeks from its first one until now.
+5. Integrations share a key when they are *concurrent*: there in the same weeks.
 
 Two programs of one network with one agent cannot be told apart; what comes once a month is not
 seen to be stable.
@@ -20,17 +21,20 @@ from typing import TYPE_CHECKING
 from keyhalt.core.permissions import NOTHING, PermissionSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 WEEKS_MIN = 4
 """In fewer weeks nothing is stable, and nothing concurrent."""
-STABLE = 0.6
+DAYS_MIN = 8
+"""On fewer days it may be a person who tries something out."""
+STABLE = 0.45
 """In so many of the weeks since its first one."""
 ALIKE = 0.5
 """What two callers do agrees when they have so much of it in common."""
 CALLERS_MAX = 200
 """Looked at, those first that came on most days."""
 _AGREE_MIN = 2
+_CLOUD = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,19 @@ class CallerWeek:
 class _Caller:
     network: str
     agent: str
+    networks: list[str] = field(default_factory=list)
     permissions: int = NOTHING
     days: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def days_count(self) -> int:
         return sum(each.bit_count() for each in self.days.values())
+
+    def add(self, networks: Iterable[str], permissions: int, days: Mapping[int, int]) -> None:
+        self.networks += (each for each in networks if each not in self.networks)
+        self.permissions |= permissions
+        for week, bits in days.items():
+            self.days[week] |= bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +95,17 @@ def sharing(seen: Iterable[CallerWeek], week: int) -> Sequence[Integration]:
 
 
 def _callers(seen: Iterable[CallerWeek]) -> Sequence[_Caller]:
-    callers: dict[tuple[str, str], _Caller] = {}
+    found: dict[tuple[str, str], _Caller] = {}
     for each in seen:
         who = (each.network, each.agent)
-        caller = callers.setdefault(who, _Caller(*who))
-        caller.permissions |= each.permissions
-        caller.days[each.week] |= each.days
+        caller = found.setdefault(who, _Caller(*who))
+        caller.add([each.network], each.permissions, {each.week: each.days})
+    callers: dict[tuple[str, str], _Caller] = {}
+    for _, caller in sorted(found.items()):
+        few = caller.network and len(caller.days) < WEEKS_MIN
+        who = (_CLOUD if few else caller.network, caller.agent)
+        together = callers.setdefault(who, _Caller(*who))
+        together.add(caller.networks, caller.permissions, caller.days)
     most = sorted(callers.values(), key=lambda each: (-each.days_count, each.network, each.agent))
     return most[:CALLERS_MAX]
 
@@ -114,7 +130,7 @@ def _integration(callers: Sequence[_Caller]) -> Integration:
         for week, bits in caller.days.items():
             days[week] |= bits
     return Integration(
-        networks=tuple(dict.fromkeys(each.network for each in callers if each.network)),
+        networks=tuple(dict.fromkeys(name for each in callers for name in each.networks if name)),
         agents=tuple(dict.fromkeys(each.agent for each in callers if each.agent)),
         permissions=PermissionSet(permissions),
         weeks=tuple(sorted(days)),
@@ -144,10 +160,14 @@ def _do_alike(rarer: _Caller, other: _Caller) -> bool:
 
 
 def _is_stable(integration: Integration, week: int) -> bool:
-    """The running week counts only if it came in it."""
+    """The running week counts only if it came in it. What ended a while ago is over."""
     weeks = integration.weeks
+    if week - weeks[-1] > WEEKS_MIN:
+        return False
     last = week if weeks[-1] >= week else week - 1
-    return len(weeks) >= max(WEEKS_MIN, STABLE * (last - weeks[0] + 1))
+    return integration.days >= DAYS_MIN and len(weeks) >= max(
+        WEEKS_MIN, STABLE * (last - weeks[0] + 1)
+    )
 
 
 def _together(one: Integration, other: Integration) -> bool:
