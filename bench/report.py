@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -185,6 +186,21 @@ def energy(told: dict[str, Any]) -> str:
     return markdown(["", "small", "large", "ratio"], rows)
 
 
+def advice(told: list[dict[str, Any]]) -> str:
+    """Of all seeds together; each false alarm by what it is taken for, and what it is."""
+    planted, found = (sum(row[name] for row in told) for name in ("planted", "found"))
+    false = Counter(line for row in told for line in row["false"])
+    wrong = sum(false.values())
+    rows = [
+        ["planted", f"{planted}"],
+        ["found", f"{found}"],
+        *([f"false alarm: {line}", f"{count}"] for line, count in sorted(false.items())),
+        ["precision", f"{found / (found + wrong):.2f}"],
+        ["recall", f"{found / planted:.2f}"],
+    ]
+    return markdown([f"{len(told)} seeds", ""], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     **{kind: (f"peers-{kind}", peers) for kind in KINDS},
     "ratios": ("peers-good", ratios),
@@ -197,6 +213,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "outage": ("outage", outage),
     "burst": ("burst", burst),
     "energy": ("energy-scope", energy),
+    "advice": ("advice", advice),
 }
 _TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -21,6 +21,7 @@ from keyhalt.storage.measures import SqlTotals
 from keyhalt.storage.promise import SqlPromise
 from keyhalt.storage.rights import SqlRights, judge
 from keyhalt.storage.sessions import SqlPads, SqlSessions
+from keyhalt.storage.sign_ins import SqlSignIns
 from keyhalt.storage.throttle import SqlThrottle
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
@@ -232,6 +233,7 @@ class Engine(Administering):
         return Advise(
             rights=self.rights,
             uses=SqlUses(self.stores.use),
+            sign_ins=SqlSignIns(self.stores.signins),
             catalogue=self.profile.catalogue,
             clock=self.clock,
         )

@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyhalt.core.advice import Advice, AdviceKind, Watched, Window, advise
+from keyhalt.core.advice import (
+    Advice,
+    AdviceKind,
+    Exposed,
+    TokenUser,
+    Watched,
+    Window,
+    advise,
+    advise_of_tokens,
+)
 from keyhalt.core.permissions import NOTHING, Catalogue, Permission, PermissionSet
 from keyhalt.core.principals import UserFacts
+from keyhalt.core.sharing import CallerWeek
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CATALOGUE = Catalogue(
@@ -40,6 +50,7 @@ KEY = Watched(
     can_sign_in=True,
     last_used_at=NOW - timedelta(days=1),
     used=PermissionSet(2**30 - 1),
+    signed_in_at=NOW - timedelta(days=1),
 )
 
 
@@ -82,6 +93,57 @@ def test_an_owner_matters_before_they_are_noticed() -> None:
     assert only(replace(KEY, can_sign_in=False)).kind is AdviceKind.OWNER
     service = replace(OWNER, service=True)
     assert kinds(replace(KEY, can_sign_in=False, owner=service)) == []
+
+
+def test_an_owner_who_does_not_sign_in_any_more_is_about_to_matter() -> None:
+    """For as long as the window, of a key that is as old; whether they ever did is said."""
+    for days, expected in ((89, []), (90, [AdviceKind.OWNER])):
+        assert kinds(replace(KEY, signed_in_at=NOW - timedelta(days=days))) == expected
+    assert "since it was made" in only(replace(KEY, signed_in_at=None)).says
+    young = replace(KEY, signed_in_at=None, created_at=NOW - timedelta(days=80))
+    assert kinds(young) == []
+
+
+def test_a_key_that_others_could_read_is_named_for_each_place() -> None:
+    """How often, when last, and from where."""
+    exposed = [
+        Exposed(in_url=False, times=3, last_at=NOW, network="203.0.113.0/24"),
+        Exposed(in_url=True, times=1, last_at=NOW, network=""),
+    ]
+    http, url = advise(replace(KEY, exposures=exposed), WINDOW, CATALOGUE)
+    assert http.kind is url.kind is AdviceKind.EXPOSED
+    assert http.says.startswith(
+        "Sent over plain HTTP 3 times, last on 2026-11-24 from 203.0.113.0/24."
+    )
+    assert url.says.startswith("Sent in an address once, last on 2026-11-24.")
+
+
+def test_several_programs_of_one_key_are_told_apart() -> None:
+    """By network and agent, with what each of them did."""
+    seen = [
+        CallerWeek(WINDOW.week - ago, network, agent, 1, PermissionSet(does))
+        for ago in range(9)
+        for network, agent, does in (("10.0.0.0/24", "importer", 1), ("10.9.0.0/24", "curl", 6))
+    ]
+    shared = only(replace(KEY, callers=seen))
+    assert shared.kind is AdviceKind.SHARED
+    assert shared.says == (
+        "Looks like 2 different programs, side by side for weeks:"
+        " from 10.0.0.0/24 by importer; from 10.9.0.0/24 by curl."
+    )
+    first, second = shared.evidence["integrations"]  # type: ignore[misc]
+    assert first["permissions"] == ["p0.view"]
+    assert (second["agents"], second["weeks"]) == (["curl"], 9)
+
+
+def test_who_still_uses_tokens_is_named() -> None:
+    """No key is: the next step is to make one."""
+    advice = advise_of_tokens(TokenUser("jsmith", 1204, NOW, "203.0.113.0/24", "legacy"), WINDOW)
+    assert (advice.kind, advice.key_id) == (AdviceKind.TOKEN, None)
+    assert advice.says == (
+        "1,204 requests with bearer tokens of jsmith in 90 days, last on 2026-11-24"
+        " by legacy from 203.0.113.0/24."
+    )
 
 
 def test_more_rights_than_use_says_how_many_of_how_many_and_which() -> None:

@@ -19,6 +19,7 @@ from joserfc.errors import JoseError, SecurityWarning
 
 from keyhalt.client.problems import TABLE
 from keyhalt.config import PREFIX, Settings
+from keyhalt.core.advice import AdviceKind
 from keyhalt.core.audit import Event
 from keyhalt.core.decisions import Cause
 from keyhalt.core.refusals import Refused
@@ -253,6 +254,12 @@ def test_every_dialect_is_in_the_guide() -> None:
         assert f"`{dialect.name}`" in text
         for header in (dialect.method, dialect.uri, dialect.host):
             assert header is None or f"`{header.decode()}`" in text, header
+
+
+def test_every_kind_of_advice_is_in_the_document() -> None:
+    """With when it is given, and no kind that there is not."""
+    told = re.findall(r"^\| `(\w+)` \|", text_of("use.md"), re.MULTILINE)
+    assert sorted(told) == sorted(AdviceKind)
 
 
 def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> None:

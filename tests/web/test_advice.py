@@ -7,10 +7,12 @@ from datetime import date, timedelta
 from starlette.testclient import TestClient
 
 from keyhalt.core.permissions import NOTHING
+from keyhalt.storage.sign_ins import SqlSignIns
 from keyhalt.storage.uses import Used, add_uses
 from keyhalt.usecases.uses import LastUse
 from tests.storage.test_use import statements
-from tests.world import World
+from tests.web.asking import sign_in
+from tests.world import PASSWORD, World
 
 ADVICE = "/api/keyhalt/v1/advice"
 
@@ -45,6 +47,51 @@ def test_each_kind_is_found_with_its_evidence(world: World, http: TestClient) ->
     later = http.get(f"{ADVICE}?days=150", headers=headers).json()
     assert {row["kind"] for row in later["advice"]} == {"owner_about_to_matter"}
     assert http.get(f"{ADVICE}?days=0", headers=headers).status_code == 400
+
+
+def test_what_was_sent_in_clear_and_who_uses_tokens_is_found(
+    world: World, http: TestClient
+) -> None:
+    """A key over plain HTTP and in an address, refused; a bearer token that is in use."""
+    key_id, key = world.key(world.user("jsmith", "settings.view"))
+    other = world.key(world.user("ada", "orders.view"))[1]
+    for text in (key, key, f"{key[:-4]}AAAA"):
+        answer = http.get(f"http://testserver{ADVICE}", headers={"ECI-ApiKey": text})
+        assert answer.status_code == 400
+    assert http.get(ADVICE, params={"key": other}).status_code == 401
+    token = sign_in(http, "jsmith").json()["token"]
+    for _ in range(2):
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": "legacy/2"}
+        assert http.get(ADVICE, headers=headers).status_code == 200
+    world.engine.use_recorder.flush()
+    page = http.get(ADVICE, headers={"ECI-ApiKey": key}).json()
+    found = {(row["kind"], row["owner"]): row for row in page["advice"]}
+    assert found.keys() == {
+        ("travelled_in_clear", "jsmith"),
+        ("travelled_in_clear", "ada"),
+        ("legacy_token_in_use", "jsmith"),
+    }
+    exposed = found["travelled_in_clear", "jsmith"]
+    assert (exposed["keyId"], exposed["evidence"]["times"]) == (key_id, 2)
+    assert found["travelled_in_clear", "ada"]["evidence"]["place"] == "url"
+    tokens = found["legacy_token_in_use", "jsmith"]
+    assert tokens["keyId"] is None
+    assert (tokens["evidence"]["requests"], tokens["evidence"]["agent"]) == (2, "legacy")
+
+
+def test_the_last_sign_in_is_remembered_when_its_session_is_gone(
+    world: World, http: TestClient
+) -> None:
+    """Of a token and of a session of the pages alike."""
+    world.user("jsmith", "orders.view")
+    assert sign_in(http, "jsmith").status_code == 200
+    reader = SqlSignIns(world.engine.stores.signins)
+    (first,) = reader.last(world.datasource_id, None).values()
+    assert reader.last(world.datasource_id, [10_000]) == {}
+    form = {"datasource": "acme", "user_code": "jsmith", "password": PASSWORD}
+    http.post("/sign-in", data=form, headers={"Origin": "https://testserver"})
+    (second,) = reader.last(world.datasource_id, None).values()
+    assert second > first
 
 
 def test_advice_is_for_who_may_see_keys(world: World, http: TestClient) -> None:

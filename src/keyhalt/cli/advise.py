@@ -32,16 +32,16 @@ def advise_keys(days: int, output: str, data: Path | None, datasource: str | Non
         since = verbs.look_up_use.counted_since()
     rows = [
         {
-            "kind": advice.kind.value,
-            "id": row.id,
-            "name": row.name,
-            "hint": row.hint,
-            "owner": row.owner_code,
-            "says": advice.says,
-            "next_step": advice.next_step,
-            "evidence": {name: _plain(value) for name, value in advice.evidence.items()},
+            "kind": each.advice.kind.value,
+            "id": each.key.id if each.key else None,
+            "name": each.key.name if each.key else None,
+            "hint": each.key.hint if each.key else None,
+            "owner": each.owner_code,
+            "says": each.advice.says,
+            "next_step": each.advice.next_step,
+            "evidence": {name: _plain(value) for name, value in each.advice.evidence.items()},
         }
-        for row, advice in found
+        for each in found
     ]
     show(rows, output, columns=COLUMNS)
     said = f"since {since.isoformat()}" if since else "for no key yet"

@@ -7,18 +7,20 @@ step. What was not counted for long enough is not said (docs/use.md).
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyhalt.core.permissions import PermissionSet
+from keyhalt.core.sharing import sharing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import UserFacts
+    from keyhalt.core.sharing import CallerWeek, Integration
 
 RIGHTS_DAYS_MIN = 30
 """Rights that lay unused for fewer days say nothing yet."""
@@ -32,14 +34,17 @@ class AdviceKind(enum.StrEnum):
     UNUSED = "unused"
     OWNER = "owner_about_to_matter"
     RIGHTS = "more_rights_than_use"
+    SHARED = "one_key_several_integrations"
+    EXPOSED = "travelled_in_clear"
+    TOKEN = "legacy_token_in_use"  # noqa: S105 - a kind of advice
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """About one key. `says` and `next_step`: a sentence each."""
+    """About one key, or None, the owner's tokens. `says` and `next_step`: a sentence each."""
 
     kind: AdviceKind
-    key_id: int
+    key_id: int | None
     says: str
     next_step: str
     evidence: Mapping[str, object]
@@ -50,7 +55,7 @@ class Watched:
     """A key that counts or could count again, with what is known of its use.
 
     `can_sign_in`: whether the owner has a password. `used`: the permissions that let it through
-    in the last `days`.
+    in the last `days`. `callers`: by whom it was used then, where those were several.
     """
 
     key_id: int
@@ -59,6 +64,31 @@ class Watched:
     can_sign_in: bool
     last_used_at: datetime | None
     used: PermissionSet
+    signed_in_at: datetime | None = None
+    """When the owner did last."""
+    callers: Sequence[CallerWeek] = field(default=())
+    exposures: Sequence[Exposed] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """A key was sent so that others could read it: over plain HTTP, or in a URL (`in_url`)."""
+
+    in_url: bool
+    times: int
+    last_at: datetime
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUser:
+    """Whose bearer tokens were used in the window, and how they were last."""
+
+    user_code: str
+    requests: int
+    last_at: datetime
+    network: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +98,11 @@ class Window:
     now: datetime
     days: int
     counted_since: date | None
+
+    @property
+    def week(self) -> int:
+        """The running one, as `core.sharing` counts them."""
+        return (self.now.date().toordinal() - 1) // 7
 
     @property
     def is_counted(self) -> bool:
@@ -85,9 +120,34 @@ class Window:
 
 def advise(key: Watched, window: Window, catalogue: Catalogue) -> Iterator[Advice]:
     """Every advice about one key, in the order of the kinds."""
-    for each in (_unused(key, window), _owner(key), _rights(key, window, catalogue)):
+    for each in (
+        _unused(key, window),
+        _owner(key, window),
+        _rights(key, window, catalogue),
+        _shared(key, window, catalogue),
+        *(_exposed(key, each) for each in key.exposures),
+    ):
         if each is not None:
             yield each
+
+
+def advise_of_tokens(user: TokenUser, window: Window) -> Advice:
+    """Somebody still signs in for bearer tokens."""
+    times = "One request" if user.requests == 1 else f"{user.requests:,} requests"
+    by = " ".join(each for each in (_by(user.agent), _from(user.network)) if each)
+    says = (
+        f"{times} with bearer tokens of {user.user_code} in {window.days} days,"
+        f" last on {user.last_at.date().isoformat()}{by and f' {by}'}."
+    )
+    evidence: dict[str, object] = {
+        "owner": user.user_code,
+        "requests": user.requests,
+        "lastUsedAt": user.last_at,
+        "network": user.network,
+        "agent": user.agent,
+    }
+    step = "Make an API key for what runs there, and let it send that in ECI-ApiKey."
+    return Advice(AdviceKind.TOKEN, None, says, step, evidence)
 
 
 def _unused(key: Watched, window: Window) -> Advice | None:
@@ -105,20 +165,27 @@ def _unused(key: Watched, window: Window) -> Advice | None:
     return Advice(AdviceKind.UNUSED, key.key_id, says, step, evidence)
 
 
-def _owner(key: Watched) -> Advice | None:
+def _owner(key: Watched, window: Window) -> Advice | None:
     owner = key.owner
     evidence: dict[str, object] = {
         "owner": owner.user_code,
         "active": owner.active,
         "canSignIn": key.can_sign_in,
         "service": owner.service,
+        "signedInAt": key.signed_in_at,
     }
+    age = (window.now - key.created_at).days
+    silent = (window.now - key.signed_in_at).days if key.signed_in_at else age
     if not owner.active:
         says = f"{owner.user_code} is inactive: it counts again when they are activated."
         step = "Delete it, or make a key of a service account in its place."
     elif not (owner.service or key.can_sign_in):
         says = f"{owner.user_code} has no password: nobody looks after it."
         step = "Make a service account with a key of its own in its place."
+    elif min(silent, age) >= window.days and not owner.service:
+        since = f"for {silent} days" if key.signed_in_at else "since it was made"
+        says = f"{owner.user_code} has not signed in {since}: it ends when they are deactivated."
+        step = "Ask whether they still look after it; if not, give it to a service account."
     else:
         return None
     return Advice(AdviceKind.OWNER, key.key_id, says, step, evidence)
@@ -143,3 +210,58 @@ def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None
     step = "Make a service account whose role has just these, and a key of its own."
     says = f"Used {count} permissions in {days} days."
     return Advice(AdviceKind.RIGHTS, key.key_id, says, step, evidence)
+
+
+def _shared(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None:
+    found = sharing(key.callers, window.week)
+    if not found:
+        return None
+    says = f"Looks like {len(found)} different programs, side by side for weeks: "
+    says += "; ".join(f"{_from(_some(each.networks))} {_by(_some(each.agents))}" for each in found)
+    evidence: dict[str, object] = {
+        "integrations": [_integration(each, catalogue) for each in found]
+    }
+    step = "Make a key for each of them, so that one can end without the others."
+    return Advice(AdviceKind.SHARED, key.key_id, f"{says}.", step, evidence)
+
+
+def _integration(each: Integration, catalogue: Catalogue) -> Mapping[str, object]:
+    return {
+        "networks": list(each.networks),
+        "agents": list(each.agents),
+        "permissions": list(catalogue.names(each.permissions)),
+        "weeks": len(each.weeks),
+        "days": each.days,
+    }
+
+
+def _exposed(key: Watched, exposed: Exposed) -> Advice:
+    how = "in an address" if exposed.in_url else "over plain HTTP"
+    times = "once" if exposed.times == 1 else f"{exposed.times:,} times"
+    seen = "Logs have it" if exposed.in_url else "Whoever stood on the way could read it"
+    says = f"Sent {how} {times}, last on {exposed.last_at.date().isoformat()}"
+    says = " ".join(each for each in (says, _from(exposed.network)) if each)
+    evidence: dict[str, object] = {
+        "place": "url" if exposed.in_url else "http",
+        "times": exposed.times,
+        "lastAt": exposed.last_at,
+        "network": exposed.network,
+    }
+    step = (
+        "Change over to another key, delete this one, and send the new one over HTTPS in a header."
+    )
+    return Advice(AdviceKind.EXPOSED, key.key_id, f"{says}. {seen}.", step, evidence)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    more = len(names) - 1
+    return f"{names[0]} and {more} more" if more > 0 else "".join(names)
+
+
+def _from(network: str) -> str:
+    return network and f"from {network}"
+
+
+def _by(agent: str) -> str:
+    return agent and f"by {agent}"

@@ -27,17 +27,20 @@ def add_or_merge(
     rows: Sequence[Mapping[str, object]],
     merge: Merge,
     where: Callable[[Any, Any], ColumnElement[bool]] | None = None,
+    *,
+    room: Callable[[Mapping[str, Any]], ColumnElement[bool]] | None = None,
 ) -> None:
     """Insert rows; one whose primary key is there changes that row by `merge(old, new)`.
 
-    `where(old, new)`: whether it does. Times and days are given as the texts that SQLite stores.
+    `where(old, new)`: whether it does; `room(new)`: whether a row is taken at all. Times and days
+    are given as the texts that SQLite stores.
     No two rows have the same key.
     """
     if not rows:
         return
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     names = list(rows[0])
-    new = dialect.insert(table).from_select(names, _unpacked(connection, table, names))
+    new = dialect.insert(table).from_select(names, _unpacked(connection, table, names, room))
     statement = new.on_conflict_do_update(
         index_elements=[each.name for each in table.primary_key],
         set_=dict(merge(table.c, new.excluded)),
@@ -46,14 +49,22 @@ def add_or_merge(
     connection.execute(statement, {"rows": json.dumps(rows)})
 
 
-def _unpacked(connection: Connection, table: Table, names: Sequence[str]) -> Select[Any]:
+def _unpacked(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    room: Callable[[Mapping[str, Any]], ColumnElement[bool]] | None,
+) -> Select[Any]:
     given: Any = bindparam("rows")
     if connection.dialect.name == "postgresql":
         columns = [column(name, table.c[name].type) for name in names]
         call = func.json_to_recordset(sql_cast(type_coerce(given, postgresql.TEXT), JSON))
         rows = call.table_valued(*columns, name="given").render_derived(with_types=True)
-        return select(*(rows.c[name] for name in names))
+        given_columns = {name: rows.c[name] for name in names}
+        plain = select(*given_columns.values())
+        return plain.where(room(given_columns)) if room else plain
     each = func.json_each(given).table_valued("value", name="given")
-    values = [func.json_extract(each.c.value, f"$.{name}") for name in names]
+    values = {name: func.json_extract(each.c.value, f"$.{name}") for name in names}
     # Without a WHERE, SQLite takes the ON of ON CONFLICT for that of a join.
-    return select(*values).where(literal_column("1") == literal_column("1"))
+    wanted = room(values) if room else literal_column("1") == literal_column("1")
+    return select(*values.values()).where(wanted)

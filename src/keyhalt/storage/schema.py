@@ -244,6 +244,15 @@ audit_checkpoint = Table(
 
 # ------------------------------------------------------------------ sign-ins
 
+# Of each user the last, kept when tokens and sessions are gone.
+last_sign_in = Table(
+    "last_sign_in",
+    SIGN_INS,
+    Column("datasource_id", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+)
+
 bearer_token = Table(
     "bearer_token",
     SIGN_INS,

@@ -69,7 +69,8 @@ sign_in_source = Table(
 )
 
 # What keys do (storage/uses.py). Each key has one row of the first, and of the others one for each
-# day and outcome, for each of the last 24 hours, and for each bit that it ever used.
+# day and outcome, for each of the last 24 hours, for each bit that it ever used, and for each week
+# and caller, so many at most.
 key_use = Table(
     "key_use",
     USE,
@@ -146,4 +147,48 @@ allowed_total = Table(
     Column("one", Boolean, CheckConstraint("one", name="one_row"), primary_key=True),
     Column("before", Date, nullable=False),
     Column("requests", BigInteger, nullable=False),
+)
+
+# By whom a key was used (storage/callers.py). Week 1 began on Monday, 1 January of the year 1.
+key_caller = Table(
+    "key_caller",
+    USE,
+    *_key_columns(),
+    Column("week", Integer, primary_key=True, autoincrement=False),
+    Column("network", String(64), primary_key=True),
+    Column("agent", String(32), primary_key=True),
+    # Which part of a permission set `bits` is: an integer of a database has not enough of them.
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    # Monday is bit 0.
+    Column("days", Integer, nullable=False),
+    Column("bits", BigInteger, nullable=False),
+    Index(None, "week"),
+)
+
+# A key that everybody on the way could read (storage/exposures.py). It was refused before anything
+# was asked of the store of rights, so only what its MAC vouches for is known: its id.
+key_exposed = Table(
+    "key_exposed",
+    USE,
+    Column("key_id", Integer, primary_key=True, autoincrement=False),
+    Column("place", String(16), primary_key=True),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("network", String(64), nullable=False),
+)
+
+# Who still uses bearer tokens (storage/token_uses.py).
+token_use = Table(
+    "token_use",
+    USE,
+    Column("datasource_id", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("last_used_at", Utc, nullable=False),
+    Column("network", String(64), nullable=False),
+    Column("agent", String(32), nullable=False),
+    Column("operation", String(300), nullable=False),
+    Index(None, "day"),
 )

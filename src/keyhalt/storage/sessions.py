@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, delete, insert, select, update
 
 from keyhalt.storage.schema import key_pad, web_session
+from keyhalt.storage.sign_ins import note_sign_in
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.rows import SessionRow
 
@@ -36,6 +37,7 @@ class SqlSessions:
             expires_at=expires_at,
         )
         with transaction(self._engine, write=True) as connection:
+            note_sign_in(connection, user, created_at)
             return int(connection.execute(row.returning(web_session.c.id)).scalar_one())
 
     def seen(self, datasource_id: int, session_id: int, at: datetime) -> None:

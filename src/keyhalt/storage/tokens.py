@@ -8,6 +8,7 @@ from sqlalchemy import LargeBinary, and_, insert, literal, select, update
 
 from keyhalt.storage.columns import Utc
 from keyhalt.storage.schema import bearer_token, web_session
+from keyhalt.storage.sign_ins import note_sign_in
 from keyhalt.storage.transactions import transaction
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class SqlTokens:
             expires_at=expires_at,
         )
         with transaction(self._engine, write=True) as connection:
+            note_sign_in(connection, user, created_at)
             return int(connection.execute(row.returning(bearer_token.c.id)).scalar_one())
 
     def add_twin(

@@ -1,6 +1,6 @@
 """What keys do, in the store of use: written in batches, read for a page of keys at once.
 
-Neither depends on how many keys there are: four statements to write, four to read.
+Neither depends on how many keys there are: five statements to write, four to read a page.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, func, select
 
 from keyhalt.core.permissions import NOTHING, PermissionSet
+from keyhalt.storage import callers, exposures, token_uses
 from keyhalt.storage.bulk import add_or_merge
+from keyhalt.storage.columns import text_of
 from keyhalt.storage.schema_use import key_day, key_hour, key_permission, key_use
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.uses import DayCount, KeyUse, LastUse
+from keyhalt.usecases.uses import DayCount, Gathered, KeyUse, LastUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine, Select, Table
+
+    from keyhalt.storage.exposures import Exposed
 
 ALLOWED = "allowed"
 HOURS = 24
@@ -30,7 +34,10 @@ KEEP_DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one process saw of one key since it wrote last. `last` None: it was only denied."""
+    """What one process saw of one key since it wrote last. `last` None: it was only denied.
+
+    Of the tokens of a user likewise, under the user's id.
+    """
 
     datasource_id: int
     key_id: int
@@ -39,21 +46,35 @@ class Used:
     counts: Mapping[str, int]
     """Of `allowed`, and of each exact reason of a denial."""
     permissions: PermissionSet
+    callers: Mapping[tuple[str, str], PermissionSet] = field(default_factory=dict)
+    """By network and agent, what let them through."""
 
 
-def add_uses(engine: Engine, used: Sequence[Used]) -> None:
-    """Write a batch; no key stands in it twice. Raises StoreUnavailableError."""
+def add_uses(
+    engine: Engine,
+    used: Sequence[Used],
+    tokens: Sequence[Used] = (),
+    exposed: Sequence[Exposed] = (),
+) -> None:
+    """Write a batch; none stands in it twice. Raises StoreUnavailableError."""
     with transaction(engine, write=True) as connection:
         add_or_merge(connection, key_use, _last_rows(used), _replaced, _later)
         add_or_merge(connection, key_day, _day_rows(used), _added)
         add_or_merge(connection, key_hour, _hour_rows(used), _turned)
         add_or_merge(connection, key_permission, _bit_rows(used), _replaced, _not_earlier)
+        callers.add(connection, _caller_rows(used))
+        token_uses.add(connection, _token_rows(tokens))
+        exposures.add(connection, exposed)
 
 
-def forget(engine: Engine, before: date) -> None:
-    """Of days before that one, the counts. Raises StoreUnavailableError."""
+def forget(engine: Engine, today: date) -> None:
+    """What is kept no longer. Raises StoreUnavailableError."""
+    before = first_kept(today)
     with transaction(engine, write=True) as connection:
         connection.execute(delete(key_day).where(key_day.c.day < before))
+        token_uses.forget(connection, before)
+        exposures.forget(connection, datetime(before.year, before.month, before.day, tzinfo=UTC))
+        callers.forget(connection, today)
 
 
 def _key(each: Used) -> dict[str, object]:
@@ -61,16 +82,33 @@ def _key(each: Used) -> dict[str, object]:
 
 
 def _last_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    return [{**_key(each), **_last(each.last)} for each in used if each.last is not None]
+
+
+def _last(last: LastUse) -> dict[str, object]:
+    how = {"network": last.network, "agent": last.agent, "operation": last.operation}
+    return {"last_used_at": text_of(last.at), **how}
+
+
+def _token_rows(tokens: Iterable[Used]) -> list[dict[str, object]]:
     return [
         {
-            **_key(each),
-            "last_used_at": each.last.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "network": each.last.network,
-            "agent": each.last.agent,
-            "operation": each.last.operation,
+            "datasource_id": each.datasource_id,
+            "user_id": each.key_id,
+            "day": _day(each.at),
+            "requests": each.counts[ALLOWED],
+            **_last(each.last),
         }
-        for each in used
+        for each in tokens
         if each.last is not None
+    ]
+
+
+def _caller_rows(used: Iterable[Used]) -> list[dict[str, object]]:
+    return [
+        row
+        for each in used
+        for row in callers.rows_of(_key(each), each.at.astimezone(UTC).date(), each.callers)
     ]
 
 
@@ -163,18 +201,29 @@ class SqlUses:
         with transaction(self._engine, write=False) as connection:
             return {row.key_id: _last_use(row) for row in connection.execute(query)}
 
-    def permissions(self, datasource_id: int, since: date) -> Mapping[int, PermissionSet]:
-        found: dict[int, int] = defaultdict(int)
-        query = _bits_since(_of(key_permission, datasource_id, None), since)
+    def gathered(
+        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
+    ) -> Gathered:
+        begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+        bits: dict[int, int] = defaultdict(int)
         with transaction(self._engine, write=False) as connection:
-            for row in connection.execute(query):
-                found[row.key_id] |= 1 << row.bit
-        return {key_id: PermissionSet(bits) for key_id, bits in found.items()}
+            lasts = connection.execute(_of(key_use, datasource_id, key_ids))
+            last = {row.key_id: _last_use(row) for row in lasts}
+            used = _of(key_permission, datasource_id, key_ids)
+            for row in connection.execute(_bits_since(used, since)):
+                bits[row.key_id] |= 1 << row.bit
+            return Gathered(
+                counted_since=_counted_since(connection),
+                last=last,
+                permissions={key_id: PermissionSet(each) for key_id, each in bits.items()},
+                callers=callers.read(connection, datasource_id, key_ids, since),
+                exposures=exposures.read(connection, begin),
+                tokens=token_uses.read(connection, datasource_id, since),
+            )
 
     def counted_since(self) -> date | None:
         with transaction(self._engine, write=False) as connection:
-            first: date | None = connection.execute(select(func.min(key_day.c.day))).scalar_one()
-        return first
+            return _counted_since(connection)
 
     def of(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
@@ -191,6 +240,11 @@ class SqlUses:
             for row in connection.execute(_bits_since(bits, since)):
                 found[row.key_id].permissions |= 1 << row.bit
         return {key_id: _key_use(each) for key_id, each in found.items()}
+
+
+def _counted_since(connection: Connection) -> date | None:
+    first: date | None = connection.execute(select(func.min(key_day.c.day))).scalar_one()
+    return first
 
 
 def _of(table: Table, datasource_id: int, key_ids: Sequence[int] | None) -> Select[Any]:

@@ -2,57 +2,120 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from keyhalt.core.advice import Watched, Window, advise
+from keyhalt.core.advice import (
+    Advice,
+    Exposed,
+    TokenUser,
+    Watched,
+    Window,
+    advise,
+    advise_of_tokens,
+)
 from keyhalt.core.permissions import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from keyhalt.core.advice import Advice
     from keyhalt.core.permissions import Catalogue
+    from keyhalt.core.principals import UserFacts
     from keyhalt.usecases.ports import Clock, Rights
     from keyhalt.usecases.rows import KeyRow
-    from keyhalt.usecases.uses import UseReader
+    from keyhalt.usecases.uses import Gathered, UseReader
 
 DAYS = 90
+
+
+class SignInReader(Protocol):
+    """May raise StoreUnavailableError."""
+
+    def last(self, datasource_id: int, user_ids: Sequence[int] | None) -> Mapping[int, datetime]:
+        """When each of these users, or all of the datasource, signed in last. One statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """`key` None: it is about the tokens of a user. `owner_code`: whose it is."""
+
+    key: KeyRow | None
+    owner_code: str
+    advice: Advice
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    owners: Mapping[int, UserFacts]
+    silent: frozenset[int]
+    signed_in: Mapping[int, datetime]
+    uses: Gathered
 
 
 class Advise:
     """Changes nothing. What the caller may see was decided before."""
 
     def __init__(
-        self, *, rights: Rights, uses: UseReader, catalogue: Catalogue, clock: Clock
+        self,
+        *,
+        rights: Rights,
+        uses: UseReader,
+        sign_ins: SignInReader,
+        catalogue: Catalogue,
+        clock: Clock,
     ) -> None:
         self._rights = rights
         self._uses = uses
+        self._sign_ins = sign_ins
         self._catalogue = catalogue
         self._clock = clock
 
-    def __call__(self, datasource_id: int, *, days: int = DAYS) -> Sequence[tuple[KeyRow, Advice]]:
-        """By key, oldest first. As many statements for ten keys as for ten thousand.
+    def __call__(self, datasource_id: int, *, days: int = DAYS) -> Sequence[Advised]:
+        """By key, oldest first, then of tokens. May raise StoreUnavailableError.
 
-        May raise StoreUnavailableError.
+        As many statements for ten keys as for ten thousand.
         """
         now = self._clock.now()
         with self._rights.look() as tx:
             keys = [row for row in tx.keys.list(datasource_id) if row.deleted_at is None]
             owners = {user.user_id: user for user in tx.users.list(datasource_id)}
-            silent = set(tx.users.without_password(datasource_id))
-        last = self._uses.last(datasource_id)
-        used = self._uses.permissions(datasource_id, (now - timedelta(days=days)).date())
-        window = Window(now, days, self._uses.counted_since())
-        found = []
-        for row in keys:
-            watched = Watched(
-                key_id=row.id,
-                created_at=row.created_at,
-                owner=owners[row.owner_id],
-                can_sign_in=row.owner_id not in silent,
-                last_used_at=last[row.id].at if row.id in last else None,
-                used=used.get(row.id, NOTHING),
-            )
-            found += [(row, each) for each in advise(watched, window, self._catalogue)]
-        return found
+            silent = frozenset(tx.users.without_password(datasource_id))
+        since = (now - timedelta(days=days)).date()
+        uses = self._uses.gathered(datasource_id, None, since=since)
+        known = _Known(owners, silent, self._sign_ins.last(datasource_id, None), uses)
+        window = Window(now, days, uses.counted_since)
+        found = [
+            Advised(row, row.owner_code, each)
+            for row in keys
+            for each in advise(_watched(row, known), window, self._catalogue)
+        ]
+        return [*found, *_of_tokens(known, window)]
+
+
+def _watched(row: KeyRow, known: _Known) -> Watched:
+    uses = known.uses
+    last = uses.last.get(row.id)
+    return Watched(
+        key_id=row.id,
+        created_at=row.created_at,
+        owner=known.owners[row.owner_id],
+        can_sign_in=row.owner_id not in known.silent,
+        last_used_at=last.at if last else None,
+        used=uses.permissions.get(row.id, NOTHING),
+        signed_in_at=known.signed_in.get(row.owner_id),
+        callers=uses.callers.get(row.id, ()),
+        exposures=[
+            Exposed(each.place == "url", each.times, each.last_at, each.network)
+            for each in uses.exposures.get(row.id, ())
+        ],
+    )
+
+
+def _of_tokens(known: _Known, window: Window) -> Iterator[Advised]:
+    for user_id, use in known.uses.tokens.items():
+        owner, last = known.owners.get(user_id), use.last
+        if owner is not None:
+            user = TokenUser(owner.user_code, use.requests, last.at, last.network, last.agent)
+            yield Advised(None, owner.user_code, advise_of_tokens(user, window))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.permissions import PermissionSet
     from keyhalt.core.principals import Credential, Principal
+    from keyhalt.core.sharing import CallerWeek
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -50,6 +51,39 @@ class KeyUse:
     """Allowed and denied in the running hour and the 23 before."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """What the bearer tokens of a user did."""
+
+    requests: int
+    last: LastUse
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A key was sent so that others could read it. `place`: `http` or `url`."""
+
+    place: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is known of the use of a datasource's keys over some days, each by the key's id."""
+
+    counted_since: date | None
+    last: Mapping[int, LastUse]
+    permissions: Mapping[int, PermissionSet]
+    callers: Mapping[int, Sequence[CallerWeek]]
+    """Of keys that more than one network or agent used, and of no others."""
+    exposures: Mapping[int, Sequence[Exposure]]
+    tokens: Mapping[int, TokenUse]
+    """By the user's id."""
+
+
 class UseRecorder(Protocol):
     """Counts what keys do and returns at once; it is written in batches, at most a minute late."""
 
@@ -68,6 +102,8 @@ class UseRecorder(Protocol):
         """
 
     def denied(self, credential: Credential, datasource_id: int, reason: str) -> None: ...
+    def exposed(self, key_id: int, place: str, source: str) -> None:
+        """A real key came so that others could read it; see Exposure."""
 
 
 class UseReader(Protocol):
@@ -76,8 +112,10 @@ class UseReader(Protocol):
     def last(self, datasource_id: int) -> Mapping[int, LastUse]:
         """Of each key that was ever used, by id. One statement."""
 
-    def permissions(self, datasource_id: int, since: date) -> Mapping[int, PermissionSet]:
-        """What let each key through from that day on. One statement."""
+    def gathered(
+        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
+    ) -> Gathered:
+        """What advice is made from, of these keys or, None, of all. Six statements."""
 
     def counted_since(self) -> date | None:
         """The first day of which anything is known, for the whole environment."""

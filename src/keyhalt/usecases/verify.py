@@ -216,7 +216,7 @@ class Verify:
         Only requests that fail anyway are counted and refused, so nobody pays for a neighbour.
         """
         if denied.exposed is not None:
-            self._warn(denied, origin)
+            self._warn(denied.exposed, denied.reason, origin)
         answer = denied
         if denied.reason in _COUNTED:
             wait = self._failures.admit(origin.source, self._clock.monotonic())
@@ -244,11 +244,12 @@ class Verify:
             details=details,
         )
 
-    def _warn(self, denied: Denied, origin: Origin) -> None:
-        key = denied.exposed
-        if key is None or self._exposures.admit(str(key.key_id), self._clock.monotonic()) > 0:
+    def _warn(self, key: KeyClaim, reason: Reason, origin: Origin) -> None:
+        in_clear = reason is Reason.HTTPS_REQUIRED
+        self._use.exposed(key.key_id, "http" if in_clear else "url", origin.source)
+        if self._exposures.admit(str(key.key_id), self._clock.monotonic()) > 0:
             return
-        where = "plain http" if denied.reason is Reason.HTTPS_REQUIRED else "url"
+        where = "plain http" if in_clear else "url"
         self._recorder.record(
             AuditEvent(
                 event=Event.KEY_EXPOSED,

@@ -30,15 +30,15 @@ class AdviceHandlers:
         since = self.look_up_use.counted_since()
         advice = [
             {
-                "kind": each.kind.value,
-                "keyId": row.id,
-                "keyName": row.name,
-                "owner": row.owner_code,
-                "says": each.says,
-                "nextStep": each.next_step,
-                "evidence": {name: _plain(value) for name, value in each.evidence.items()},
+                "kind": each.advice.kind.value,
+                "keyId": each.key.id if each.key else None,
+                "keyName": each.key.name if each.key else None,
+                "owner": each.owner_code,
+                "says": each.advice.says,
+                "nextStep": each.advice.next_step,
+                "evidence": {name: _plain(value) for name, value in each.advice.evidence.items()},
             }
-            for row, each in self.advise(call.principal.datasource_id, days=days)
+            for each in self.advise(call.principal.datasource_id, days=days)
         ]
         return Reply({"countedSince": since and since.isoformat(), "advice": advice})
 
