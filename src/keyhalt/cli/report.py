@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from keyhalt.cli.context import Verbs
-    from keyhalt.core.advice import Advice
+    from keyhalt.usecases.advise import Advised
     from keyhalt.usecases.rows import DatasourceRow, KeyRow
     from keyhalt.usecases.uses import KeyUse
 
@@ -154,11 +154,18 @@ def _key(row: KeyRow, use: KeyUse, counts: tuple[list[int], list[int]]) -> dict[
     }
 
 
-def _advice(found: Sequence[tuple[KeyRow, Advice]]) -> list[dict[str, Any]]:
+def _advice(found: Sequence[Advised]) -> list[dict[str, Any]]:
+    """By kind. What is about no key is about the tokens of a user."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row, advice in found:
-        said = {"says": advice.says, "next_step": advice.next_step}
-        groups.setdefault(advice.kind.value, []).append({"key": row.id, "name": row.name, **said})
+    for each in found:
+        advice, about = each.advice, each.key
+        item = {
+            "key": about.id if about else None,
+            "name": about.name if about else each.owner_code,
+            "says": advice.says,
+            "next_step": advice.next_step,
+        }
+        groups.setdefault(advice.kind.value, []).append(item)
     return [
         {"title": kind.replace("_", " ").capitalize(), "found": items}
         for kind, items in groups.items()
