@@ -249,6 +249,7 @@ class Engine(Administering):
             catalogue=self.profile.catalogue,
             user_fields=USER_FIELDS,
             group_fields=GROUP_FIELDS,
+            sign_ins=SqlSignIns(self.stores.signins),
             clock=self.clock,
         )
 

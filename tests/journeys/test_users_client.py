@@ -87,7 +87,12 @@ def test_a_user_from_role_to_key_to_deactivation_and_back(server: Server) -> Non
     )
     assert made.place.place_id == place
 
+    assert made.last_login is None
+    signed_in(server, "mia", PASSWORD)
+    first = admin.get_user(made.user_id).last_login
     mia = signed_in(server, "mia", PASSWORD)
+    (now,) = (user.last_login for user in admin.get_users() if user.user_code == "mia")
+    assert first < now
     key_request = models.ApiKeyCreateRequest(api_key_name="readings")
     with pytest.raises(HttpOperationError) as refused:
         mia.create_api_key(body=key_request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from keyhalt.core.advice import (
     Advice,
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
 
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import UserFacts
+    from keyhalt.usecases.people import SignInReader
     from keyhalt.usecases.ports import Clock, Rights
     from keyhalt.usecases.rows import KeyRow
     from keyhalt.usecases.uses import Gathered, UseReader
 
 DAYS = 90
-
-
-class SignInReader(Protocol):
-    """May raise StoreUnavailableError."""
-
-    def last(self, datasource_id: int, user_ids: Sequence[int] | None) -> Mapping[int, datetime]:
-        """When each of these users, or all of the datasource, signed in last. One statement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from keyhalt.usecases.people import USER_ORDERS, UserQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from keyhalt.core.filters import Condition
     from keyhalt.core.paging import Page
     from keyhalt.core.permissions import Catalogue
-    from keyhalt.usecases.people import GroupRow, UserRow
+    from keyhalt.usecases.people import GroupRow, SignInReader, UserRow
     from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
     from keyhalt.usecases.rows import RoleRow
 
@@ -26,6 +27,10 @@ _BY_PERMISSION = {"canManageFlags": ("flaggedItems", "manage")}
 
 # What a user is called: all that is told to somebody who may not view users.
 _SEEN_BY_ALL = ("systemUserID", "fullName", "systemUserCode")
+
+
+# Of more users than these all rows are read: a statement takes so many parameters at most.
+NAMED_MAX = 1000
 
 
 class LookUpUsers:
@@ -38,12 +43,14 @@ class LookUpUsers:
         catalogue: Catalogue,
         user_fields: Mapping[str, Field],
         group_fields: Mapping[str, Field],
+        sign_ins: SignInReader,
         clock: Clock,
     ) -> None:
         self._rights = rights
         self._catalogue = catalogue
         self._user_fields = user_fields
         self._group_fields = group_fields
+        self._sign_ins = sign_ins
         self._clock = clock
 
     def users(
@@ -80,6 +87,11 @@ class LookUpUsers:
     def user(self, datasource_id: int, user_id: int) -> UserRow | Denied:
         with self._rights.look() as tx:
             return tx.users.row(datasource_id, user_id) or Denied(Reason.NOT_FOUND)
+
+    def signed_in(self, datasource_id: int, rows: Sequence[UserRow]) -> Mapping[int, datetime]:
+        """When each of these did last, by id; one statement, however many they are."""
+        ids = [row.facts.user_id for row in rows]
+        return self._sign_ins.last(datasource_id, ids if len(ids) <= NAMED_MAX else None)
 
     def roles(self, datasource_id: int, *, hidden: bool) -> Sequence[RoleRow]:
         """`hidden`: those that are hidden too."""

@@ -159,6 +159,13 @@ class GroupStore(Protocol):
         """Those of `group_ids` that are no group of the datasource."""
 
 
+class SignInReader(Protocol):
+    """May raise StoreUnavailableError."""
+
+    def last(self, datasource_id: int, user_ids: Sequence[int] | None) -> Mapping[int, datetime]:
+        """When each of these users, or all of the datasource, signed in last. One statement."""
+
+
 def fault_of_details(details: UserDetails, *, service: bool) -> Refused | None:
     """Whether a user may be described so. An empty email is none."""
     for what, text, length_max, name in (

@@ -14,10 +14,11 @@ from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import Secret
 from keyhalt.usecases.people import DAYS_MAX, INTEGER_MAX, UserDraft, UserEdit
 from keyhalt.web.api.topmosts import stem_of, topmosts_json
-from keyhalt.web.api.wire import user_child
+from keyhalt.web.api.wire import time_text, user_child
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from keyhalt.client.trees import Trees
     from keyhalt.core.profiles import Hierarchy
@@ -134,14 +135,23 @@ def edit_of(body: _UserBody, hierarchies: Sequence[Hierarchy]) -> UserEdit | Ref
 
 
 def users_json(
-    trees: Trees, hierarchies: Sequence[Hierarchy], rows: Sequence[UserRow]
+    trees: Trees,
+    hierarchies: Sequence[Hierarchy],
+    rows: Sequence[UserRow],
+    signed_in: Mapping[int, datetime],
 ) -> list[dict[str, object]]:
-    """`UserResponse` for each row, all of one datasource. Never a password."""
+    """`UserResponse` for each row, all of one datasource. Never a password.
+
+    `signed_in`: when each did last, by id.
+    """
     if not rows:
         return []
     datasource_id = rows[0].facts.datasource_id
     topmosts = topmosts_json(trees, hierarchies, datasource_id, [r.facts.topmosts for r in rows])
-    return [_user(row) | tops for row, tops in zip(rows, topmosts, strict=True)]
+    return [
+        _user(row, signed_in.get(row.facts.user_id)) | tops
+        for row, tops in zip(rows, topmosts, strict=True)
+    ]
 
 
 def reduced_json(row: UserRow) -> dict[str, object]:
@@ -149,7 +159,7 @@ def reduced_json(row: UserRow) -> dict[str, object]:
     return user_child(row.facts.user_id, row.facts.user_code, row.facts.full_name)
 
 
-def _user(row: UserRow) -> dict[str, object]:
+def _user(row: UserRow, signed_in_at: datetime | None) -> dict[str, object]:
     user, details = row.facts, row.details
     return {
         **reduced_json(row),
@@ -161,7 +171,7 @@ def _user(row: UserRow) -> dict[str, object]:
         "strongPassword": details.strong_password,
         "forcePasswordChange": details.force_password_change,
         "maxApprovalAmount": details.max_approval_amount,
-        "lastLogin": None,
+        "lastLogin": time_text(signed_in_at) if signed_in_at else None,
         "reportGroup": _REPORT_GROUP,
         "externalUserId": None,
         "userGroups": [

@@ -111,7 +111,7 @@ class UserHandlers:
         row = self.look_up.user(call.principal.datasource_id, user_id)
         if isinstance(row, Denied):
             return row
-        return Reply(users_json(self.trees, self.profile.hierarchies, [row])[0], headers=headers)
+        return Reply(self._full(call, [row])[0], headers=headers)
 
     def _reduced(self, call: Call) -> bool:
         return permit(call.principal, self.profile.needs.view_users) is not None
@@ -119,7 +119,11 @@ class UserHandlers:
     def _seen(self, call: Call, rows: Sequence[UserRow]) -> list[dict[str, object]]:
         if self._reduced(call):
             return [reduced_json(row) for row in rows]
-        return users_json(self.trees, self.profile.hierarchies, rows)
+        return self._full(call, rows)
+
+    def _full(self, call: Call, rows: Sequence[UserRow]) -> list[dict[str, object]]:
+        signed_in = self.look_up.signed_in(call.principal.datasource_id, rows)
+        return users_json(self.trees, self.profile.hierarchies, rows, signed_in)
 
 
 def operations(handlers: UserHandlers) -> list[Operation]:
