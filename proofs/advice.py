@@ -30,7 +30,7 @@ from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.use_recorder import UseRecorder
 from keyhalt.storage.uses import SqlUses
 from keyhalt.usecases.advise import Advise
-from keyhalt.usecases.issue import Issued
+from keyhalt.usecases.making_keys import Issued
 from keyhalt.usecases.people import UserDraft
 from keyhalt.usecases.rows import RoleRow
 

@@ -41,14 +41,17 @@ from keyhalt.usecases.keep_audit import KeepAudit
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
+from keyhalt.usecases.making_keys import KeyMaker
 from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from keyhalt.usecases.measure import Measure, ThisProcess
+from keyhalt.usecases.narrow import NarrowKey
 from keyhalt.usecases.ports import NotSetUpError, UnfitStoreError
 from keyhalt.usecases.read_audit import ReadAudit
 from keyhalt.usecases.receipts import Told
 from keyhalt.usecases.sessions import WebSessions
 from keyhalt.usecases.set_up import SetUp
 from keyhalt.usecases.sign_in import SignIn
+from keyhalt.usecases.user_rules import UserRules
 from keyhalt.usecases.verify import Verify
 from keyhalt.usecases.watch import Watch
 
@@ -158,8 +161,22 @@ class Engine(Administering):
             needs=self.profile.needs,
             barrier=self.barrier,
             covering=self.covering,
+            maker=self.key_maker,
+        )
+
+    @cached_property
+    def key_maker(self) -> KeyMaker:
+        return KeyMaker(self.here, self.clock, self.randomness)
+
+    @cached_property
+    def narrow(self) -> NarrowKey:
+        return NarrowKey(
+            rights=self.rights,
+            needs=self.profile.needs,
+            rules=UserRules(self.profile.needs, self.covering),
+            uses=SqlUses(self.stores.use),
+            maker=self.key_maker,
             clock=self.clock,
-            randomness=self.randomness,
         )
 
     @cached_property

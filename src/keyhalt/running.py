@@ -89,6 +89,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             look_up_use=engine.look_up_use,
             read_audit=engine.read_audit,
             advise=engine.advise,
+            narrow=engine.narrow,
             sign_in=engine.sign_in,
             exchange=engine.exchange,
             people=engine,

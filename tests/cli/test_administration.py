@@ -8,7 +8,7 @@ from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Allowed, Denied
 from keyhalt.core.principals import Credential, CredentialKind, principal_of
 from keyhalt.main import MainTools
-from keyhalt.usecases.issue import Issued
+from keyhalt.usecases.making_keys import Issued
 from tests.cli.conftest import Keyhalt, create, decide, decide_with
 
 ORIGIN = Origin(request_id="0af1", source="192.0.2.7", operation="ApiKeyCreate")

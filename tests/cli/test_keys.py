@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from keyhalt.cli.context import EXIT_CONFLICT, EXIT_NOT_FOUND
 from keyhalt.core.decisions import Allowed
 from keyhalt.core.permissions import PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, principal_of
@@ -249,3 +250,25 @@ def test_advice_says_what_to_look_at_and_changes_nothing(keyhalt: Keyhalt) -> No
     done = keyhalt("key", "advise")
     assert "has no password" in done.out
     assert "counted" in done.err
+
+
+def test_a_key_is_narrowed_to_what_it_used(keyhalt: Keyhalt, data: Path) -> None:
+    """The dry run makes nothing and says what it would be; then there is a key that counts."""
+    create(keyhalt)
+    assert "used no permission" in keyhalt("key", "narrow", 1).err
+    plain = ("key", "narrow", 1, "--permission", "meters.view")
+    planned = keyhalt(*plain, "--dry-run", "-o", "json").json
+    assert planned["permissions"] == ["meters.view"]
+    assert planned["would_have_refused"] == []
+    assert len(keyhalt("key", "list", "-o", "json").json) == 1
+    assert "Nothing that is known" in keyhalt(*plain, "--dry-run").err
+    made = keyhalt(*plain, "-o", "key")
+    decision = decide(data, made.out.strip())
+    assert isinstance(decision, Allowed)
+    assert decision.principal.user_code == "key-1"
+    again = keyhalt(*plain)
+    assert (again.code, again.out) == (EXIT_CONFLICT, "")
+    kinds = {row["kind"] for row in keyhalt("key", "advise", "-o", "json").json}
+    assert "replaced_key" in kinds
+    missing = keyhalt("key", "narrow", 99)
+    assert (missing.code, missing.err) == (EXIT_NOT_FOUND, "keyhalt: there is no key 99 in acme\n")

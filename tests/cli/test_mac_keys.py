@@ -16,7 +16,7 @@ from keyhalt.core.secrets import Generation, GenerationState
 from keyhalt.embed import Engine
 from keyhalt.main import MainTools
 from keyhalt.system.mac_key_file import LOOK_AGAIN_SECONDS
-from keyhalt.usecases.issue import Issued
+from keyhalt.usecases.making_keys import Issued
 from tests.cli.conftest import Keyhalt, create, decide, decide_with
 
 

@@ -273,6 +273,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
         key_uses,
         keys,
         me,
+        narrowing,
         passwords,
         roles,
         sessions,
@@ -286,6 +287,7 @@ def test_every_operation_of_the_engine_is_in_the_wire_document(world: World) -> 
         *keys.operations(keys.KeyHandlers(None, None, None), needs),  # type: ignore[arg-type]
         *key_trees.operations(key_trees.KeyTreeHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
         *advice.operations(advice.AdviceHandlers(nothing, nothing), needs),  # type: ignore[arg-type]
+        *narrowing.operations(narrowing.NarrowingHandlers(nothing), needs),  # type: ignore[arg-type]
         *audit.operations(audit.AuditHandlers(nothing), needs),  # type: ignore[arg-type]
         *key_uses.operations(key_uses.KeyUseHandlers(profile, nothing, nothing)),  # type: ignore[arg-type]
         *me.operations(me.MeHandlers(profile, world.engine.trees, nothing, nothing, "", "")),

@@ -19,7 +19,7 @@ from keyhalt.environments import load_installation
 from keyhalt.main import MainTools
 from keyhalt.opening import open_engines
 from keyhalt.running import application_of
-from keyhalt.usecases.issue import Issued
+from keyhalt.usecases.making_keys import Issued
 from keyhalt.usecases.manage_users import UserDraft
 from tests.world import OPERATOR, ORDERS, ORIGIN, PASSWORD
 

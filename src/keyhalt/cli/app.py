@@ -34,7 +34,7 @@ COMMANDS = {
     "serve": ("serving",),
     "init": ("serving",),
     "db": ("db",),
-    "key": ("key", "identify", "ending_keys", "anywhere", "advise"),
+    "key": ("key", "identify", "ending_keys", "anywhere", "advise", "narrow"),
     "user": ("user", "ending_keys"),
     "role": ("role", "anywhere"),
     "group": ("group",),

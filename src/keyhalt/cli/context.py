@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_policies import ManagePolicies
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.narrow import NarrowKey
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reopen import Reopen
@@ -79,6 +80,8 @@ class Verbs(Protocol):
     def look_up_users(self) -> LookUpUsers: ...
     @property
     def advise(self) -> Advise: ...
+    @property
+    def narrow(self) -> NarrowKey: ...
     @property
     def read_audit(self) -> ReadAudit: ...
     @property

@@ -33,7 +33,7 @@ from keyhalt.usecases.look_up_use import LATE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.usecases.issue import Issued
+    from keyhalt.usecases.making_keys import Issued
     from keyhalt.usecases.rows import DatasourceRow, KeyRow
     from keyhalt.usecases.uses import KeyUse, LastUse
 
@@ -90,7 +90,7 @@ def create(
             fail(issued)
         row = row_of(issued.row, place)
         with undone(verbs, issued.row, file=file, whole=output != "table"):
-            _hand_over(issued, row, output, file)
+            hand_over(issued, row, output, file)
     if output == "key":
         return
     if out_file is not None:
@@ -99,7 +99,7 @@ def create(
     say(f"{where} Keep it in a secrets manager; it cannot be read again.")
 
 
-def _hand_over(issued: Issued, row: dict[str, object], output: str, file: TextIO | None) -> None:
+def hand_over(issued: Issued, row: dict[str, object], output: str, file: TextIO | None) -> None:
     """Write the value to the one place where it goes."""
     text = issued.text.reveal()
     if file is not None:

@@ -26,6 +26,8 @@ RIGHTS_DAYS_MIN = 30
 """Rights that lay unused for fewer days say nothing yet."""
 RIGHTS_SPARE_MIN = 5
 """With fewer to spare it is not worth a role."""
+QUIET_DAYS = 14
+"""After which a replaced key is taken to be left by all."""
 ONE_IN = 2
 """Advice is given where at most one right in so many was used."""
 
@@ -36,6 +38,7 @@ class AdviceKind(enum.StrEnum):
     RIGHTS = "more_rights_than_use"
     SHARED = "one_key_several_integrations"
     EXPOSED = "travelled_in_clear"
+    REPLACED = "replaced_key"
     TOKEN = "legacy_token_in_use"  # noqa: S105 - a kind of advice
 
 
@@ -68,6 +71,15 @@ class Watched:
     """When the owner did last."""
     callers: Sequence[CallerWeek] = field(default=())
     exposures: Sequence[Exposed] = field(default=())
+    successor: Successor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The key that was made in the place of another, and when."""
+
+    key_id: int
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,7 @@ def advise(key: Watched, window: Window, catalogue: Catalogue) -> Iterator[Advic
         _rights(key, window, catalogue),
         _shared(key, window, catalogue),
         *(_exposed(key, each) for each in key.exposures),
+        _replaced(key, window),
     ):
         if each is not None:
             yield each
@@ -196,7 +209,7 @@ def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None
     used = PermissionSet(key.used & held)
     days = window.seen_days(key.created_at)
     spare = held.bit_count() - used.bit_count()
-    if not used or days < RIGHTS_DAYS_MIN or spare < RIGHTS_SPARE_MIN:
+    if not used or key.successor or days < RIGHTS_DAYS_MIN or spare < RIGHTS_SPARE_MIN:
         return None
     if used.bit_count() * ONE_IN > held.bit_count():
         return None
@@ -207,7 +220,7 @@ def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None
         "days": days,
         "usedPermissions": list(catalogue.names(used)),
     }
-    step = "Make a service account whose role has just these, and a key of its own."
+    step = f"`keyhalt key narrow {key.key_id}`: a service account with just these, and its own key."
     says = f"Used {count} permissions in {days} days."
     return Advice(AdviceKind.RIGHTS, key.key_id, says, step, evidence)
 
@@ -251,6 +264,34 @@ def _exposed(key: Watched, exposed: Exposed) -> Advice:
         "Change over to another key, delete this one, and send the new one over HTTPS in a header."
     )
     return Advice(AdviceKind.EXPOSED, key.key_id, f"{says}. {seen}.", step, evidence)
+
+
+def _replaced(key: Watched, window: Window) -> Advice | None:
+    new = key.successor
+    if new is None:
+        return None
+    used = key.last_used_at is not None and key.last_used_at > new.made_at
+    since = key.last_used_at if used and key.last_used_at else new.made_at
+    quiet = (window.now - since).days
+    evidence: dict[str, object] = {
+        "newKeyId": new.key_id,
+        "since": new.made_at,
+        "lastUsedAt": key.last_used_at,
+        "quietDays": quiet,
+    }
+    if quiet >= QUIET_DAYS:
+        says = f"Quiet for {quiet} days; key {new.key_id} was made in its place."
+        step = "Delete it."
+    else:
+        when = "was used since then" if used else "was not used since then"
+        says = f"Key {new.key_id} was made in its place {_ago(window, new.made_at)}; it {when}."
+        step = f"Move what uses it to the other; delete it when it is quiet for {QUIET_DAYS} days."
+    return Advice(AdviceKind.REPLACED, key.key_id, says, step, evidence)
+
+
+def _ago(window: Window, at: datetime) -> str:
+    days = (window.now - at).days
+    return "today" if days < 1 else "yesterday" if days == 1 else f"{days} days ago"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from keyhalt.core.principals import Operator, UserFacts
 from keyhalt.core.refusals import Refused
 from keyhalt.embed import Engine, EngineOptions, mac_keys_of, open_engine, set_up_of, stores_of
 from keyhalt.proving.hammers import KEYS_AT_ONCE, PAUSE_EVERY, Hammers
-from keyhalt.usecases.issue import Issued
+from keyhalt.usecases.making_keys import Issued
 from keyhalt.usecases.people import UserDraft
 from keyhalt.usecases.ports import Receipt
 from keyhalt.usecases.revoke import DeleteKey

@@ -72,11 +72,19 @@ def read(
     keys = select(key_caller.c.key_id).where(*where).group_by(key_caller.c.key_id).having(several)
     found: dict[int, list[CallerWeek]] = defaultdict(list)
     for row in connection.execute(select(key_caller).where(*where, key_caller.c.key_id.in_(keys))):
-        permissions = PermissionSet(row.bits << row.page * _PAGE_BITS)
-        found[row.key_id].append(
-            CallerWeek(row.week, row.network, row.agent, row.days, permissions)
-        )
+        found[row.key_id].append(_caller_week(row))
     return found
+
+
+def read_one(connection: Connection, datasource_id: int, key_id: int) -> Sequence[CallerWeek]:
+    where = (key_caller.c.datasource_id == datasource_id, key_caller.c.key_id == key_id)
+    query = select(key_caller).where(*where).order_by(*key_caller.primary_key)
+    return [_caller_week(row) for row in connection.execute(query)]
+
+
+def _caller_week(row: Any) -> CallerWeek:  # noqa: ANN401 - a row
+    permissions = PermissionSet(row.bits << row.page * _PAGE_BITS)
+    return CallerWeek(row.week, row.network, row.agent, row.days, permissions)
 
 
 def _both(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns

@@ -71,6 +71,7 @@ class SqlKeys:
             made_with_id=key.made_with.id,
             made_by=key.made_by,
             created_at=key.created_at,
+            in_place_of=key.in_place_of,
         )
         return int(self._connection.execute(row.returning(api_key.c.id)).scalar_one())
 

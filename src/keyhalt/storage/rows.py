@@ -223,4 +223,5 @@ def key_row(row: Any) -> KeyRow:  # noqa: ANN401 - a row of KEY_ROW
         deleted_at=row.deleted_at,
         deleted_epoch=row.deleted_epoch,
         imported=row.imported_mac is not None,
+        in_place_of=row.in_place_of,
     )

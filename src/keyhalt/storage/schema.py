@@ -170,6 +170,8 @@ api_key = Table(
     Column("created_at", Utc, nullable=False),
     Column("deleted_at", Utc),
     Column("deleted_epoch", BigInteger),
+    # The key whose programs are to use this one, as its maker said.
+    Column("in_place_of", Integer),
     ForeignKeyConstraint(["datasource_id", "owner_id"], ["user.datasource_id", "user.id"]),
     Index(None, "datasource_id", "owner_id"),
     # What a key made.

@@ -18,7 +18,7 @@ from keyhalt.storage.bulk import add_or_merge
 from keyhalt.storage.columns import text_of
 from keyhalt.storage.schema_use import key_day, key_hour, key_permission, key_use
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.uses import DayCount, Gathered, KeyUse, LastUse
+from keyhalt.usecases.uses import DayCount, Gathered, History, KeyUse, LastUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -219,6 +219,14 @@ class SqlUses:
                 callers=callers.read(connection, datasource_id, key_ids, since),
                 exposures=exposures.read(connection, begin),
                 tokens=token_uses.read(connection, datasource_id, since),
+            )
+
+    def history(self, datasource_id: int, key_id: int) -> History:
+        with transaction(self._engine, write=False) as connection:
+            used = connection.execute(_of(key_permission, datasource_id, [key_id]))
+            return History(
+                last_days={PermissionSet(1 << row.bit): row.last_day for row in used},
+                callers=callers.read_one(connection, datasource_id, key_id),
             )
 
     def counted_since(self) -> date | None:

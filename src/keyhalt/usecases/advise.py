@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core.advice import (
     Advice,
     Exposed,
+    Successor,
     TokenUser,
     Watched,
     Window,
@@ -46,6 +47,8 @@ class _Known:
     silent: frozenset[int]
     signed_in: Mapping[int, datetime]
     uses: Gathered
+    successors: Mapping[int, KeyRow]
+    """By the id of the key in whose place they were made."""
 
 
 class Advise:
@@ -78,7 +81,8 @@ class Advise:
             silent = frozenset(tx.users.without_password(datasource_id))
         since = (now - timedelta(days=days)).date()
         uses = self._uses.gathered(datasource_id, None, since=since)
-        known = _Known(owners, silent, self._sign_ins.last(datasource_id, None), uses)
+        newer = {row.in_place_of: row for row in keys if row.in_place_of is not None}
+        known = _Known(owners, silent, self._sign_ins.last(datasource_id, None), uses, newer)
         window = Window(now, days, uses.counted_since)
         found = [
             Advised(row, row.owner_code, each)
@@ -90,7 +94,7 @@ class Advise:
 
 def _watched(row: KeyRow, known: _Known) -> Watched:
     uses = known.uses
-    last = uses.last.get(row.id)
+    last, new = uses.last.get(row.id), known.successors.get(row.id)
     return Watched(
         key_id=row.id,
         created_at=row.created_at,
@@ -104,6 +108,7 @@ def _watched(row: KeyRow, known: _Known) -> Watched:
             Exposed(each.place == "url", each.times, each.last_at, each.network)
             for each in uses.exposures.get(row.id, ())
         ],
+        successor=Successor(new.id, new.created_at) if new else None,
     )
 
 

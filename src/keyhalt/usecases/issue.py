@@ -2,63 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core import keytext
-from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
+from keyhalt.core.audit import Event, Origin
 from keyhalt.core.decisions import Denied, Here, Reason, import_message
-from keyhalt.core.keytext import RANDOM_BYTES, Malformed
+from keyhalt.core.keytext import Malformed
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.names import fault_of, has_unseen
-from keyhalt.core.principals import Acting, Credential, CredentialKind, Operator
+from keyhalt.core.names import has_unseen
+from keyhalt.core.principals import Acting, Operator
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.core.secrets import digest_of
 from keyhalt.usecases.acting import check_again
+from keyhalt.usecases.making_keys import Issued, fault_of_key, key_of_key
 from keyhalt.usecases.ports import DuplicateError
-from keyhalt.usecases.rows import NewKey
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
     from keyhalt.usecases.covering import Covering
+    from keyhalt.usecases.making_keys import KeyMaker
     from keyhalt.usecases.ports import (
         Barrier,
-        Clock,
-        Randomness,
         Rights,
         RightsTransaction,
     )
     from keyhalt.usecases.rows import KeyRow
-
-NAME_MAX = 60
-DESCRIPTION_MAX = 4_000
-_LINE_BREAKS = "\r\n\t"
-_BY_OPERATOR = Credential(CredentialKind.OPERATOR, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A new key: its row, and its text, for the only time."""
-
-    row: KeyRow
-    text: Secret
-
-
-def fault_of_key(name: str, description: str | None) -> Refused | None:
-    """Whether a key may be called and described so."""
-    fault = fault_of(name, length_max=NAME_MAX)
-    if fault is not None:
-        return Refused(Fault.INVALID_BODY, f"The name of a key {fault}.", "apiKeyName")
-    if description is None:
-        return None
-    if len(description) > DESCRIPTION_MAX:
-        detail = f"A description has at most {DESCRIPTION_MAX:,} characters."
-        return Refused(Fault.INVALID_BODY, detail, "apiKeyDescription")
-    if has_unseen(description, but=_LINE_BREAKS):
-        detail = "A description must not hold control characters other than line breaks."
-        return Refused(Fault.INVALID_BODY, detail, "apiKeyDescription")
-    return None
 
 
 class IssueKey:
@@ -72,16 +41,14 @@ class IssueKey:
         needs: Needs,
         barrier: Barrier,
         covering: Covering,
-        clock: Clock,
-        randomness: Randomness,
+        maker: KeyMaker,
     ) -> None:
         self._rights = rights
         self._here = here
         self._needs = needs
         self._barrier = barrier
         self._covering = covering
-        self._clock = clock
-        self._randomness = randomness
+        self._maker = maker
 
     def create(
         self,
@@ -102,16 +69,11 @@ class IssueKey:
         if refused is not None:
             return refused
         with self._rights.change() as tx:
-            no = check_again(tx, acting, self._needs.manage_keys) or _key_of_key(tx, acting)
+            no = check_again(tx, acting, self._needs.manage_keys) or key_of_key(tx, acting)
             no = no or self._in_anothers_name(tx, acting, datasource_id, owner_id)
-            key_id = no or self._add(tx, acting, datasource_id, owner_id, name, description)
-            if not isinstance(key_id, int):
-                return key_id
-            text = self._mint(tx, datasource_id, owner_id, key_id)
-            row = tx.keys.get(datasource_id, key_id)
-            assert row is not None  # noqa: S101 - this transaction wrote it
-            tx.record(self._event(Event.KEY_CREATE, acting, row, origin))
-            return Issued(row, text)
+            return no or self._maker.make(
+                tx, acting, datasource_id, owner_id, name, description, origin=origin
+            )
 
     def import_key(
         self,
@@ -143,7 +105,7 @@ class IssueKey:
         generation = self._here.mac_keys().minting
         try:
             with self._rights.change() as tx:
-                key_id = self._add(tx, acting, datasource_id, owner_id, name, description)
+                key_id = self._maker.add(tx, acting, datasource_id, owner_id, name, description)
                 if not isinstance(key_id, int):
                     return key_id
                 message = import_message(key_id, owner_id, datasource_id, parsed.digest)
@@ -159,7 +121,7 @@ class IssueKey:
                 assert row is not None  # noqa: S101 - this transaction wrote it
                 # Verifiers remember that nothing was imported.
                 epoch = tx.raise_epoch(subject(Kind.KEY, key_id))
-                event = self._event(Event.KEY_IMPORT, acting, row, origin)
+                event = self._maker.event(Event.KEY_IMPORT, acting, row, origin)
                 tx.record(replace(event, epoch=epoch))
         except DuplicateError:
             return Refused(Fault.CONFLICT, "This key was imported before.", "text")
@@ -190,7 +152,7 @@ class IssueKey:
             tx.keys.rename(datasource_id, key_id, name=name, description=description)
             row = tx.keys.get(datasource_id, key_id)
             assert row is not None  # noqa: S101 - this transaction wrote it
-            tx.record(self._event(Event.KEY_EDIT, acting, row, origin))
+            tx.record(self._maker.event(Event.KEY_EDIT, acting, row, origin))
             return row
 
     def _in_anothers_name(
@@ -208,74 +170,3 @@ class IssueKey:
                 Reason.BEYOND_OWN_RIGHTS, need=f"a key in the name of user {owner_id}, a person"
             )
         return self._covering.refuse(tx, acting, owner.power)
-
-    def _add(
-        self,
-        tx: RightsTransaction,
-        acting: Acting,
-        datasource_id: int,
-        owner_id: int,
-        name: str,
-        description: str,
-    ) -> int | Denied | Refused:
-        owner = tx.users.get(datasource_id, owner_id)
-        if owner is None:
-            return Denied(Reason.NOT_FOUND)
-        if not (owner.active and owner.datasource_active):
-            what = owner.datasource if owner.active else owner.user_code
-            detail = f"{what} is deactivated; a key would not count."
-            return Refused(Fault.INVALID_STATE, detail)
-        key = NewKey(
-            owner_id=owner_id,
-            name=name,
-            description=description,
-            made_with=_BY_OPERATOR if isinstance(acting, Operator) else acting.credential,
-            made_by=acting.name if isinstance(acting, Operator) else acting.user_code,
-            created_at=self._clock.now(),
-        )
-        return tx.keys.add(datasource_id, key)
-
-    def _mint(
-        self, tx: RightsTransaction, datasource_id: int, owner_id: int, key_id: int
-    ) -> Secret:
-        owner = tx.users.get(datasource_id, owner_id)
-        assert owner is not None  # noqa: S101 - _add found it in this transaction
-        generation = self._here.mac_keys().minting
-        text = keytext.mint(
-            product=self._here.product,
-            environment=self._here.environment,
-            datasource=owner.datasource,
-            user_id=owner_id,
-            key_id=key_id,
-            generation=generation,
-            random=self._randomness.bytes(RANDOM_BYTES),
-        )
-        tx.keys.set_text(
-            datasource_id,
-            key_id,
-            digest=digest_of(text.reveal().encode()),
-            last4=text.reveal()[-4:],
-            generation=generation.number,
-        )
-        return text
-
-    def _event(self, event: Event, acting: Acting, row: KeyRow, origin: Origin) -> AuditEvent:
-        return AuditEvent(
-            event=event,
-            at=self._clock.now(),
-            actor=actor_of(acting),
-            origin=origin,
-            datasource_id=row.datasource_id,
-            object_type="key",
-            object_id=row.id,
-            details={"name": row.name, "hint": row.hint, "owner": row.owner_code},
-        )
-
-
-def _key_of_key(tx: RightsTransaction, acting: Acting) -> Denied | None:
-    """Whether a key would make a key where the datasource does not let it."""
-    if isinstance(acting, Operator) or acting.credential.kind is not CredentialKind.KEY:
-        return None
-    if tx.datasources.policy(acting.datasource_id).keys_create_keys:
-        return None
-    return Denied(Reason.KEY_CANNOT_CREATE_KEYS)

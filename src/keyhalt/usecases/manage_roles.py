@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.names import fault_of, has_unseen
 from keyhalt.core.permissions import CatalogueError, PermissionSet, Power, covers, union
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again, strips_last_manager
-from keyhalt.usecases.people import RoleEdit
+from keyhalt.usecases.people import RoleEdit, fault_of_role
 from keyhalt.usecases.ports import DuplicateError
 from keyhalt.usecases.rows import RoleRow
 
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
         Rights,
         RightsTransaction,
     )
-
-NAME_MAX = 64
-DESCRIPTION_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class ManageRoles:
         if isinstance(permissions, Refused):
             return permissions
         new = RoleRow(0, name, description, permissions, read_only=False, hidden=hidden)
-        refused = _fault_of_role(new)
+        refused = fault_of_role(new.name, new.description)
         if refused is not None:
             return refused
         try:
@@ -171,7 +167,7 @@ class ManageRoles:
             return None  # hiding and showing give and take nothing
         if before.read_only:
             return _built_in(before)
-        refused = _fault_of_role(after)
+        refused = fault_of_role(after.name, after.description)
         if refused is not None:
             return refused
         permissions = union(before.permissions, after.permissions)
@@ -241,17 +237,6 @@ def _edited(role: RoleRow, edit: RoleEdit, permissions: PermissionSet | None) ->
         permissions=role.permissions if permissions is None else permissions,
         hidden=role.hidden if edit.hidden is None else edit.hidden,
     )
-
-
-def _fault_of_role(role: RoleRow) -> Refused | None:
-    fault = fault_of(role.name, length_max=NAME_MAX)
-    if fault is not None:
-        detail = f"The name of a role {fault}."
-        return Refused(Fault.INVALID_BODY, detail, "systemUserRoleName")
-    if len(role.description) > DESCRIPTION_MAX or has_unseen(role.description, but="\r\n\t"):
-        detail = f"A description has at most {DESCRIPTION_MAX} characters, all of them visible."
-        return Refused(Fault.INVALID_BODY, detail, "description")
-    return None
 
 
 def _built_in(role: RoleRow) -> Refused:

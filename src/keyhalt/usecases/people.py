@@ -22,6 +22,8 @@ CODE_MAX = 65
 FULL_NAME_MAX = 32
 EMAIL_MAX = 128
 DAYS_MAX = 9_999
+ROLE_NAME_MAX = 64
+ROLE_DESCRIPTION_MAX = 1000
 GROUP_NAME_MAX = 64
 GROUP_DESCRIPTION_MAX = 255
 INTEGER_MAX = 2**31 - 1
@@ -188,6 +190,17 @@ def fault_of_details(details: UserDetails, *, service: bool) -> Refused | None:
     if service and (details.password_expiration_interval or details.force_password_change):
         detail = "A service account has no password that could expire or be changed."
         return Refused(Fault.INVALID_BODY, detail, "serviceAccount")
+    return None
+
+
+def fault_of_role(name: str, description: str) -> Refused | None:
+    fault = fault_of(name, length_max=ROLE_NAME_MAX)
+    if fault is not None:
+        detail = f"The name of a role {fault}."
+        return Refused(Fault.INVALID_BODY, detail, "systemUserRoleName")
+    if len(description) > ROLE_DESCRIPTION_MAX or has_unseen(description, but="\r\n\t"):
+        detail = f"A description has at most {ROLE_DESCRIPTION_MAX} characters, all visible."
+        return Refused(Fault.INVALID_BODY, detail, "description")
     return None
 
 

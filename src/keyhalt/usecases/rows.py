@@ -85,6 +85,8 @@ class KeyRow:
     deleted_at: datetime | None
     deleted_epoch: int | None
     imported: bool
+    in_place_of: int | None = None
+    """The key whose programs are to use this one."""
 
 
 KEY_ORDERS = ("newest", "oldest", "name", "owner")
@@ -129,6 +131,7 @@ class NewKey:
     made_with: Credential
     made_by: str
     created_at: datetime
+    in_place_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

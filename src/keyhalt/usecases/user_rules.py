@@ -51,11 +51,22 @@ class UserRules:
         role = no or self._role(tx, acting, datasource_id, draft.role)
         if isinstance(role, Denied | Refused):
             return role
+        return self.may_make(tx, acting, datasource_id, role, draft) or role
+
+    def may_make(
+        self,
+        tx: RightsTransaction,
+        acting: Acting,
+        datasource_id: int,
+        role: RoleRow,
+        draft: UserDraft,
+    ) -> Denied | Refused | None:
+        """Whether a user may be made who has this role, which need not be there yet."""
         return (
-            self.covering.refuse(tx, acting, Power(role.permissions, draft.topmosts))
+            check_again(tx, acting, self.needs.manage_users)
+            or self.covering.refuse(tx, acting, Power(role.permissions, draft.topmosts))
             or _beyond_approval(tx, acting, None, draft.details)
             or _fault_of_groups(tx, datasource_id, draft.groups)
-            or role
         )
 
     def plan(

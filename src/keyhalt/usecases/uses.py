@@ -84,6 +84,15 @@ class Gathered:
     """By the user's id."""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known of what one key was let through by."""
+
+    last_days: Mapping[PermissionSet, date]
+    """Of each permission, alone in its set: when it was used last."""
+    callers: Sequence[CallerWeek]
+
+
 class UseRecorder(Protocol):
     """Counts what keys do and returns at once; it is written in batches, at most a minute late."""
 
@@ -116,6 +125,8 @@ class UseReader(Protocol):
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:
         """What advice is made from, of these keys or, None, of all. Six statements."""
+
+    def history(self, datasource_id: int, key_id: int) -> History: ...
 
     def counted_since(self) -> date | None:
         """The first day of which anything is known, for the whole environment."""

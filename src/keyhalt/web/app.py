@@ -22,6 +22,7 @@ from keyhalt.web.api import (
     key_uses,
     keys,
     me,
+    narrowing,
     passwords,
     roles,
     sessions,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.narrow import NarrowKey
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reset_password import ResetPassword
@@ -93,6 +95,7 @@ class WebParts:
     look_up_use: LookUpUse
     read_audit: ReadAudit
     advise: Advise
+    narrow: NarrowKey
     sign_in: SignIn
     exchange: ExchangeToken
     people: People
@@ -146,6 +149,7 @@ def operations_of(parts: WebParts) -> list[Operation]:
         *advice.operations(
             advice.AdviceHandlers(parts.advise, parts.look_up_use), parts.profile.needs
         ),
+        *narrowing.operations(narrowing.NarrowingHandlers(parts.narrow), parts.profile.needs),
         *audit.operations(audit.AuditHandlers(parts.read_audit), parts.profile.needs),
         *me.operations(me_handlers),
         *exchange.operations(exchange.ExchangeHandlers(parts.exchange)),

@@ -14,8 +14,9 @@ from keyhalt.web.api.wire import RECEIPT, time_text, user_child
 
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
-    from keyhalt.usecases.issue import Issued, IssueKey
+    from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
+    from keyhalt.usecases.making_keys import Issued
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.rows import KeyRow
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Denied, Here
     from keyhalt.core.profiles import Profile
+    from keyhalt.usecases.advise import Advise
     from keyhalt.usecases.edit_me import EditMe
     from keyhalt.usecases.hand_over import HandOver
     from keyhalt.usecases.issue import IssueKey
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
+    from keyhalt.usecases.narrow import NarrowKey
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.read_audit import ReadAudit
     from keyhalt.usecases.reset_password import ResetPassword
@@ -64,6 +66,10 @@ class PageVerbs(Protocol):
     def sessions(self) -> WebSessions: ...
     @property
     def look_up_use(self) -> LookUpUse: ...
+    @property
+    def advise(self) -> Advise: ...
+    @property
+    def narrow(self) -> NarrowKey: ...
     @property
     def read_audit(self) -> ReadAudit: ...
     @property
