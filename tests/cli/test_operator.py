@@ -18,6 +18,7 @@ NOTHING_INSIDE = {
     "key list", "key show", "key advise", "key find", "key tree", "key identify",
     "user list", "user show", "role list", "role show", "group list", "group show",
     "datasource list", "audit list", "audit export", "audit verify", "explain",
+    "audit promise", "audit retain", "report",
     "mac-key list", "mac-key add", "mac-key mint", "mac-key lost", "mac-key remove",
 }  # fmt: skip
 """Commands that only read, or are about no datasource."""
@@ -44,6 +45,7 @@ INSIDE: list[tuple[str, ...]] = [
     ("group", "create", "Team", "--member", "jsmith"),
     ("group", "edit", "Team", "--description", "x"),
     ("group", "delete", "Team"),
+    ("audit", "forget", "--user", "bo", "--yes"),
     ("datasource", "set-policy", "acme", "--keys-create-keys", "deny"),
     ("freeze", "--datasource", "acme"),
     ("thaw", "1"),

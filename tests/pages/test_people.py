@@ -122,6 +122,31 @@ def test_another_password_for_somebody_ends_their_sessions(boss: TestClient, wor
         assert "has to be changed" in sign_in(other, "clerk", "given by the boss 1").text
 
 
+def test_after_a_reset_the_keys_made_since_the_old_password_are_offered_to_be_ended(
+    boss: TestClient, world: World
+) -> None:
+    """Only to who manages keys; a time that is none ends nothing."""
+    clerk = world.user("clerk", "orders.view")
+    keys = [world.key(clerk, f"key {n}")[1] for n in range(2)]
+    done = send(boss, f"/users/{clerk.user_id}/password", password="given by the boss 1")
+    assert "2 keys were made since the password of before" in done.text
+    (since,) = re.findall(r'name="since" value="([^"]+)"', done.text)
+    end = f"/users/{clerk.user_id}/end-keys"
+    for wrong in ("", "yesterday", "2026-01-01"):
+        assert send(boss, end, since=wrong).status_code == 400
+    with world.client(world.other()) as http:
+        alive = [http.get("/api/v3/me", headers={"ECI-ApiKey": key}).status_code for key in keys]
+        assert alive == [200, 200]
+        world.user("helper", "settings.view")
+        sign_in(http, "helper")
+        assert send(http, end, since=since).status_code == 403
+        ended = send(boss, end, since=since)
+        assert "2 keys ended for ever." in ended.text
+        alive = [http.get("/api/v3/me", headers={"ECI-ApiKey": key}).status_code for key in keys]
+        assert alive == [401, 401]
+    assert "0 keys ended" in send(boss, end, since=since).text
+
+
 def test_a_key_of_a_service_account_is_made_on_its_page_and_shown_once(
     boss: TestClient, world: World
 ) -> None:

@@ -109,7 +109,13 @@ def pages(
     signing = SigningPages(verbs.sign_in, verbs.sessions, jar)
     users = UserPages(verbs.manage_users, verbs.look_up_users, profile, verbs.trees)
     standing = StandingPages(
-        users, verbs.look_up, verbs.look_up_users, verbs.reset_password, profile.needs, uses
+        users,
+        verbs.look_up,
+        verbs.look_up_users,
+        verbs.reset_password,
+        verbs.delete_key,
+        profile.needs,
+        uses,
     )
     changing_over = ChangingOverPages(verbs.look_up, uses, profile.needs)
     roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keyhalt.core.decisions import Denied, permit
 from keyhalt.core.paging import Page
-from keyhalt.core.refusals import Refused
+from keyhalt.core.refusals import Fault, Refused
 from keyhalt.core.secrets import Secret
 from keyhalt.usecases.people import UserEdit, UserQuery
 from keyhalt.usecases.rows import KeySearch
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up_users import LookUpUsers
     from keyhalt.usecases.people import UserRow
     from keyhalt.usecases.reset_password import ResetPassword
+    from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.web.pages.asking import Answer, Ask
     from keyhalt.web.pages.users import UserPages
     from keyhalt.web.pages.uses import Uses
@@ -34,6 +36,7 @@ class StandingPages:
     look_up: LookUp
     look_up_users: LookUpUsers
     reset_password: ResetPassword
+    delete_key: DeleteKey
     needs: Needs
     uses: Uses
 
@@ -44,6 +47,7 @@ class StandingPages:
             Row("POST", f"{one}/deactivate", self.deactivate),
             Row("POST", f"{one}/activate", self.activate),
             Row("POST", f"{one}/password", self.reset, hashes=True),
+            Row("POST", f"{one}/end-keys", self.end_keys),
         ]
 
     def ask_deactivate(self, ask: Ask) -> Answer:
@@ -100,13 +104,46 @@ class StandingPages:
             return done
         if isinstance(done, Refused):
             return self.users.shown(ask, row, refused=done)
-        keys = ""
-        if done.keys:
-            made = count_words(done.keys, "key was", "keys were")
-            keys = f" {made} made since the password of before, and still count."
         said = "The password is set; with it another one has to be chosen. Sessions ended."
-        return self.users.shown(ask, row, notice=f"{said}{keys} {receipt_words(done.receipt)}")
+        return self.users.shown(
+            ask,
+            row,
+            notice=f"{said} {receipt_words(done.receipt)}",
+            made_since=(done.keys, done.since) if done.keys else None,
+        )
+
+    def end_keys(self, ask: Ask) -> Answer:
+        """All that the user has or made since a time: somebody else may have known the password."""
+        no = permit(ask.principal, self.needs.manage_keys)
+        where = ask.principal.datasource_id, ask.ids["user"]
+        row = no or self.look_up_users.user(*where)
+        if isinstance(row, Denied):
+            return row
+        since = _moment(ask.form.get("since", ""))
+        if since is None:
+            refused = Refused(Fault.INVALID_BODY, "This is no time; set the password again.")
+            return self.users.shown(ask, row, refused=refused)
+        ended = self.delete_key.made_since(
+            ask.principal,
+            datasource_id=where[0],
+            user_id=where[1],
+            since=since,
+            origin=ask.origin,
+        )
+        if isinstance(ended, Denied):
+            return ended
+        said = f"{count_words(len(ended.keys), 'key', 'keys')} ended for ever."
+        words = receipt_words(ended.receipt) if ended.receipt else ""
+        return self.users.shown(ask, row, notice=f"{said} {words}".strip())
 
     def _row(self, ask: Ask) -> UserRow | Denied:
         no = permit(ask.principal, self.needs.manage_users)
         return no or self.look_up_users.user(ask.principal.datasource_id, ask.ids["user"])
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None

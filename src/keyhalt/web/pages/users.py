@@ -18,6 +18,7 @@ from keyhalt.web.pages.words import receipt_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from keyhalt.client.trees import Trees
     from keyhalt.core.principals import UserFacts
@@ -171,8 +172,9 @@ class UserPages:
         notice: str = "",
         refused: Refused | None = None,
         typed: bool = True,
+        made_since: tuple[int, datetime] | None = None,
     ) -> Shown:
-        """`typed`: what a form brought stands in it again."""
+        """`typed`: what a form brought stands in it again. `made_since`: how many keys, since when."""
         form = ask.form if typed and "code" in ask.form else {}
         user = row.facts
         values = {
@@ -186,6 +188,8 @@ class UserPages:
             "may_reset": permit(ask.principal, self.profile.needs.reset_passwords) is None,
             "own": user.user_id == ask.principal.user_id,
             "need": self.profile.needs.manage_users,
+            "made_since": made_since,
+            "may_end_keys": permit(ask.principal, self.profile.needs.manage_keys) is None,
         }
         return Shown("user.html", values, 200 if refused is None else status_of(refused))
 
