@@ -178,6 +178,22 @@ def burst(told: dict[str, float]) -> str:
     return markdown(["", "median"], ([what, f"{figure:,.0f}"] for what, figure in told.items()))
 
 
+def audit_rows(told: list[dict[str, float]]) -> str:
+    heads = ["changes", "one more, ms", "a page, ms", "a request id, ms", "verified a second"]
+    names = ("append_ms", "page_ms", "look_up_ms")
+    return markdown(
+        heads,
+        (
+            [
+                f"{row['rows']:,}",
+                *(f"{row[name]:.2f}" for name in names),
+                f"{row['verified_a_second']:,.0f}",
+            ]
+            for row in told
+        ),
+    )
+
+
 def energy(told: dict[str, Any]) -> str:
     rows = []
     for row in told["rows"]:
@@ -212,6 +228,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "remembered": ("remembered", remembered),
     "outage": ("outage", outage),
     "burst": ("burst", burst),
+    "audit-rows": ("audit-rows", audit_rows),
     "energy": ("energy-scope", energy),
     "advice": ("advice", advice),
 }

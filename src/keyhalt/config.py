@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     mac_keys: SecretStr | None = None
     mark_file: Path | None = None
     audit_anchor_file: Path | None = None
+    audit_syslog: str = Field("", pattern=r"^$|^/.+$|^[^\s:]+:\d{1,5}$|^\[[0-9A-Fa-f:]+\]:\d{1,5}$")
     profile: str = "energycap"
     apps: str = "energy"
     aliases: str = ""

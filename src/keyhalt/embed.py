@@ -27,10 +27,12 @@ from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.user_lists import USER_FIELDS
 from keyhalt.storage.uses import SqlUses
+from keyhalt.system.anchor_file import AnchorFile
 from keyhalt.system.clock import SystemClock, boot_id
 from keyhalt.system.mac_key_file import MacKeyFileStore
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import SystemRandomness
+from keyhalt.system.syslog_anchor import SyslogAnchors
 from keyhalt.usecases.advise import Advise
 from keyhalt.usecases.audit_promise import AuditPromise
 from keyhalt.usecases.exchange import ExchangeToken
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
     from keyhalt.storage.recorder import BatchRecorder
     from keyhalt.storage.stores import Stores, Verifying
     from keyhalt.storage.use_recorder import UseRecorder
-    from keyhalt.usecases.audit_chain import AuditChain
+    from keyhalt.usecases.audit_chain import AnchorStore, AuditChain
     from keyhalt.usecases.rows import EnvironmentRow
 
 __all__ = ["Engine", "EngineOptions", "StoreOptions", "open_engine", "stores_of"]
@@ -104,7 +106,7 @@ class Engine(Administering):
         self.recording = Recording(
             stores,
             self.rights,
-            anchor_path=options.anchor_path or options.mark_path.with_suffix(".anchors"),
+            anchors=_anchors(options),
             mac_keys=self.here.mac_keys,
             cluster=environment.cluster,
             clock=self.clock,
@@ -332,6 +334,11 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
     except BaseException:
         stores.close()
         raise
+
+
+def _anchors(options: EngineOptions) -> AnchorStore:
+    file = AnchorFile(options.anchor_path or options.mark_path.with_suffix(".anchors"))
+    return SyslogAnchors(file, options.anchor_syslog) if options.anchor_syslog else file
 
 
 def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:

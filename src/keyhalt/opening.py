@@ -72,6 +72,7 @@ def options_of(settings: Settings, processes: int = 1) -> EngineOptions:
         mac_keys_path=settings.mac_keys_path,
         mark_path=settings.mark_path,
         anchor_path=settings.audit_anchor_file,
+        anchor_syslog=settings.audit_syslog,
         mac_keys=mac_keys_from_text(text.get_secret_value()) if text else None,
         aliases=settings.alias_names,
         insecure_http=settings.insecure_http,

@@ -51,6 +51,8 @@ class EngineOptions(StoreOptions):
     """Where the mark is kept (core/marks.py)."""
     anchor_path: Path | None = None
     """Where the audit log is anchored (core/chain.py); None: beside the mark."""
+    anchor_syslog: str = ""
+    """Where anchors are sent, too (system/syslog_anchor.py); empty: nowhere."""
     mac_keys: MacKeys | None = field(default=None, repr=False)
     aliases: frozenset[str] = frozenset()
     insecure_http: bool = False

@@ -10,7 +10,6 @@ from keyhalt.storage.chain import SqlChain
 from keyhalt.storage.promise import Witness
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.use_recorder import UseRecorder
-from keyhalt.system.anchor_file import AnchorFile
 from keyhalt.system.clock import boot_id
 from keyhalt.system.randomness import new_uuid
 from keyhalt.system.ticker import Ticker
@@ -18,12 +17,12 @@ from keyhalt.usecases.audit_chain import AuditChain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from keyhalt.core.marks import Mark
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.rights import SqlRights
     from keyhalt.storage.stores import Stores
+    from keyhalt.usecases.audit_chain import AnchorStore
     from keyhalt.usecases.ports import Clock
 
 ANCHOR_SECONDS = 10.0
@@ -38,7 +37,7 @@ class Recording:
         stores: Stores,
         rights: SqlRights,
         *,
-        anchor_path: Path,
+        anchors: AnchorStore,
         mac_keys: Callable[[], MacKeys],
         cluster: str,
         clock: Clock,
@@ -52,7 +51,7 @@ class Recording:
         self._closing: list[Callable[[], None]] = []
         self.audit_chain = AuditChain(
             chain=SqlChain(stores.rights),
-            anchors=AnchorFile(anchor_path),
+            anchors=anchors,
             mac_keys=mac_keys,
             cluster=cluster,
             clock=clock,

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from keyhalt.core.audit import Event, Origin
+from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.chain import COLUMNS, START, Flaw
-from keyhalt.core.decisions import Denied, Presented, Reason
 from keyhalt.core.principals import UserFacts
 from keyhalt.storage.chain import link_of
+from keyhalt.storage.recorder import FEW, ROWS_MAX, SOURCES_MAX, BatchRecorder
 from keyhalt.storage.schema import audit_checkpoint, audit_event
+from keyhalt.storage.schema_use import audit_denial
 from keyhalt.usecases import keep_audit
 from tests.storage.test_audit_chain import _rehash, by_hand, flaws, last_id
 from tests.world import OPERATOR, ORIGIN, World
 
 ADDRESS = "198.51.100.77"
+DENIAL = AuditEvent(
+    event=Event.REQUEST_DENIED, at=datetime(2026, 1, 1, tzinfo=UTC), actor=Actor(""),
+    origin=ORIGIN, outcome="denied", reason="foreign_text",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -169,19 +175,53 @@ def test_cutting_the_beginning_off_is_found(world: World, person: UserFacts) -> 
     assert end > 6
 
 
-def test_a_flood_of_denials_is_counted_exactly_in_few_rows(world: World) -> None:
-    """From one source and for one reason; another reason meanwhile has its own row."""
-    recorder, verify = world.engine.recorder, world.engine.verify
-    recorder.close()  # nothing is written between
-    denied = asyncio.run(verify.verify(Presented(keys=(b"x" * 60,), over_https=True)))
-    assert isinstance(denied, Denied)
-    for number in range(20_000):
-        verify.refused(denied, Origin(f"r{number}", ADDRESS, "GET /"))
-    verify.refused(Denied(Reason.MISSING_CREDENTIAL), Origin("last", ADDRESS, "GET /"))
-    recorder.flush()
-    rows = world.engine.look_up.audit(datasource_id=None, limit=10_000)
-    counts = [row.count for row in rows if row.event.event is Event.REQUEST_DENIED]
-    assert (len(counts), sum(counts)) == (102, 20_001)
+def flood(world: World, batches: int, sources: int, times: int) -> list[int]:
+    """How many rows each batch wrote. Nothing else is written between."""
+    recorder = BatchRecorder(world.engine.stores.use)
+    recorder.close()
+    counts = [_events(world)[0]]
+    for batch in range(batches):
+        for number in range(sources * times):
+            origin = Origin(f"{batch}-{number}", f"10.0.{number % sources}.1", "GET /")
+            recorder.record(replace(DENIAL, at=world.engine.clock.now(), origin=origin))
+        recorder.flush()
+        counts.append(_events(world)[0])
+    return [after - before for before, after in pairwise(counts)]
+
+
+def test_a_flood_from_one_source_is_counted_exactly_in_few_rows(world: World) -> None:
+    """A hundred of their own at first, then one for each batch, and a hundred after a pause."""
+    assert flood(world, 4, sources=1, times=20_000) == [101, 1, 1, 1]
+    assert _events(world) == (104, 80_000)
+
+
+def test_after_a_flood_each_denial_has_its_row_again(world: World) -> None:
+    """Though as many go on as are usual: what counts is how many there were, not that there was."""
+    recorder = BatchRecorder(world.engine.stores.use)
+    recorder.close()
+    for times in (5_000, 60, 60, 60):
+        before = _events(world)[0]
+        for number in range(times):
+            recorder.record(replace(DENIAL, origin=Origin(f"{number}", ADDRESS, "GET /")))
+        recorder.flush()
+        last = _events(world)[0] - before
+    assert last == 60
+
+
+def test_a_flood_from_many_sources_cannot_fill_the_disk(world: World) -> None:
+    """However many: a batch has its bound, the next ones less, and no count is lost."""
+    rows = flood(world, 3, sources=5_000, times=2)
+    assert rows[0] == ROWS_MAX + SOURCES_MAX + 1
+    assert max(rows[1:]) <= FEW + FEW + 1
+    assert _events(world) == (sum(rows), 30_000)
+
+
+def _events(world: World) -> tuple[int, int]:
+    """Rows of denials, and how many denials they are."""
+    with world.engine.stores.use.connect() as connection:
+        query = select(func.count(), func.coalesce(func.sum(audit_denial.c.count), 0))
+        row = connection.execute(query.where(audit_denial.c.event == "request.deny")).one()
+    return int(row[0]), int(row[1])
 
 
 def _rows(world: World) -> list[Any]:

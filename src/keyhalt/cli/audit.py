@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -99,13 +99,18 @@ def export(since: datetime | None, data: Path | None) -> None:
 
 
 @audit.command()
+@click.option(
+    "--anchors",
+    type=click.File("r", encoding="utf-8", errors="replace"),
+    help="Also those in this log: a copy, or what syslog wrote.",
+)
 @output_option
 @data_option
-def verify(output: str, data: Path | None) -> None:
+def verify(anchors: TextIO | None, output: str, data: Path | None) -> None:
     """Was any change in the log edited, removed or put in by hand? Exit 3, and which, if so."""
     with tools().engine(data=data) as verbs:
         try:
-            seen = verbs.audit_chain.verify()
+            seen = verbs.audit_chain.verify(anchors or ())
         except OSError as error:
             raise Failure(f"the anchors cannot be read: {error}") from None
     rows = [{"flaw": each.flaw.value, "at": each.at, "says": each.says} for each in seen.findings]

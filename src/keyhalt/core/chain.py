@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from keyhalt.core.secrets import GenerationState, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.secrets import Generation, MacKeys
 
@@ -237,6 +237,14 @@ class Unproved(enum.Enum):
 def checkpoint(cluster: str, row_id: int, row_hash: bytes, at: str) -> Anchor:
     """That a log may begin after that row. An anchor does not say so, and is none."""
     return Anchor(cluster, row_id, row_hash, at, _CHECKPOINT)
+
+
+def anchors_in(lines: Iterable[str]) -> Iterator[str]:
+    """The anchors in the lines of a log, without what the log writes before them."""
+    for line in lines:
+        _, word, rest = line.rstrip().partition(_WORD)
+        if word:
+            yield word + rest
 
 
 def read_checkpoint(line: str, keys: MacKeys) -> Anchor | Unproved:

@@ -2,15 +2,18 @@
 
 A request never waits for this. What is queued is written within a second, and all of it at a
 clean stop. A flood is kept as exact counts: beyond 100 of the same source and reason in one
-batch, the rest is one row with how many there were.
+batch, the rest is one row with how many there were, and while it lasts there is that row only.
+Many sources have a row together for each reason: so no flood fills the disk.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from keyhalt.core.audit import Origin
 from keyhalt.storage.audit import add_denials
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -21,7 +24,12 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 0.5
 SAMPLES_MAX = 100
+ROWS_MAX, SOURCES_MAX = 2_000, 200
+"""Rows of their own in one batch, and sources that are counted apart in it."""
+FEW = 10
+"""Instead of both, after a batch of more than ROWS_MAX events."""
 QUEUE_MAX = 50_000
+"""Rows that wait while the store cannot be written."""
 _Like = tuple[str, str, str]
 
 
@@ -41,6 +49,8 @@ class BatchRecorder:
         self._lock = threading.Lock()
         self._queue: deque[AuditEvent] = deque()
         self._seen: Counter[_Like] = Counter()
+        self._flooding: frozenset[_Like] = frozenset()
+        self._rows_max, self._sources_max = ROWS_MAX, SOURCES_MAX
         self._more: dict[_Like, _More] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keyhalt-recorder", daemon=True)
@@ -58,13 +68,18 @@ class BatchRecorder:
         like = _like(event)
         with self._lock:
             self._seen[like] += 1
-            if self._seen[like] <= SAMPLES_MAX and len(self._queue) < QUEUE_MAX:
+            most = 0 if like in self._flooding else SAMPLES_MAX
+            if self._seen[like] <= most and len(self._queue) < self._rows_max:
                 self._queue.append(event)
             else:
                 self._add_more(like, event, 1)
 
     def _add_more(self, like: _Like, event: AuditEvent, count: int) -> None:
         more = self._more.get(like)
+        if more is None and len(self._more) >= self._sources_max:
+            event = _of_any_source(event)
+            like = _like(event)
+            more = self._more.get(like)
         if more is None:
             self._more[like] = _More(event, count)
         else:
@@ -75,6 +90,7 @@ class BatchRecorder:
         with self._lock:
             batch = [(event, 1) for event in self._queue]
             batch += [(more.first, more.count) for more in self._more.values()]
+            self._look_ahead(sum(count for _, count in batch))
             self._queue.clear()
             self._more.clear()
             self._seen.clear()
@@ -84,6 +100,17 @@ class BatchRecorder:
             add_denials(self._engine, batch)
         except StoreUnavailableError:
             self._put_back(batch)
+
+    def _look_ahead(self, events: int) -> None:
+        """From what came in this batch, how many rows the next one may have."""
+        self._flooding = frozenset(
+            like
+            for like, more in self._more.items()
+            if more.count > SAMPLES_MAX
+            or (like not in self._flooding and self._seen[like] > SAMPLES_MAX)
+        )
+        many = events > ROWS_MAX
+        self._rows_max, self._sources_max = (FEW, FEW) if many else (ROWS_MAX, SOURCES_MAX)
 
     def close(self) -> None:
         self._stop.set()
@@ -101,6 +128,10 @@ class BatchRecorder:
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             self.flush()
+
+
+def _of_any_source(event: AuditEvent) -> AuditEvent:
+    return replace(event, origin=Origin(event.origin.request_id, "", event.origin.operation))
 
 
 def _like(event: AuditEvent) -> _Like:

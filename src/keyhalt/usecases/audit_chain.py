@@ -13,6 +13,7 @@ from keyhalt.core.chain import (
     Flaw,
     Unproved,
     Walk,
+    anchors_in,
     compared,
     read_anchor,
     read_checkpoint,
@@ -20,7 +21,7 @@ from keyhalt.core.chain import (
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.chain import Link
     from keyhalt.core.secrets import MacKeys
@@ -105,8 +106,12 @@ class AuditChain:
         except (OSError, StoreUnavailableError) as error:
             _log.warning("the audit log cannot be anchored: %s", error)
 
-    def verify(self) -> Verified:
-        """Read every row and every anchor. Raises OSError and StoreUnavailableError."""
+    def verify(self, copies: Iterable[str] = ()) -> Verified:
+        """Read every row and every anchor. Raises OSError and StoreUnavailableError.
+
+        `copies`: lines of anchors that were kept elsewhere, with whatever else stands before or
+        between them.
+        """
         line = self._chain.checkpoint()
         begins = None if line is None else read_checkpoint(line, self._mac_keys())
         forged = []
@@ -115,7 +120,7 @@ class AuditChain:
             forged, begins = [Finding(Flaw.CHECKPOINT_FORGED, 0, says)], None
         assert not isinstance(begins, Unproved)  # noqa: S101 - looked at just now
         walk, counts = Walk(begins), _Counts(begins.row_id if begins else 0)
-        found = itertools.chain(forged, self._rows(walk), self._anchored(counts))
+        found = itertools.chain(forged, self._rows(walk), self._anchored(counts, copies))
         findings = tuple(itertools.islice(found, FINDINGS_MAX))
         more = next(found, None) is not None
         return Verified(
@@ -138,10 +143,11 @@ class AuditChain:
                 yield finding
         yield from walk.end()
 
-    def _anchored(self, counts: _Counts) -> Iterator[Finding]:
+    def _anchored(self, counts: _Counts, copies: Iterable[str]) -> Iterator[Finding]:
         keys = self._mac_keys()
         batch: list[Anchor] = []
-        for number, line in enumerate(self._anchors.lines(), start=1):
+        lines = itertools.chain(self._anchors.lines(), anchors_in(copies))
+        for number, line in enumerate(lines, start=1):
             anchor = read_anchor(line, keys)
             if anchor is Unproved.FORGED:
                 says = f"line {number} of the anchors is not what keyhalt wrote"
