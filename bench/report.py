@@ -151,6 +151,11 @@ def remembered(told: list[dict[str, Any]]) -> str:
     )
 
 
+def instructions(told: dict[str, Any]) -> str:
+    rows = ([name, f"{count:,.0f}"] for name, count in told["counts"].items())
+    return markdown([told["build"], "instructions"], rows)
+
+
 def outage(told: list[dict[str, Any]]) -> str:
     heads = [
         "L",
@@ -226,6 +231,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "workers": ("workers", workers),
     "startup": ("startup", startup),
     "remembered": ("remembered", remembered),
+    "instructions": ("instructions", instructions),
     "outage": ("outage", outage),
     "burst": ("burst", burst),
     "audit-rows": ("audit-rows", audit_rows),

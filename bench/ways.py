@@ -154,6 +154,7 @@ def _verify(engine: Engine, freshness: Freshness) -> Verify:
         use=engine.use_recorder,
         clock=engine.clock,
         find_in_url=lambda _query: None,
+        witness=engine.recording.witness.allowed,
     )
 
 

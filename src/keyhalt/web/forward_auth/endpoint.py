@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.find_policy import FindPolicy
     from keyhalt.usecases.verify import Verify
     from keyhalt.web.forward_auth.dialects import Asked
-    from keyhalt.web.forward_auth.vouching import Vouched, Voucher
+    from keyhalt.web.forward_auth.vouching import Voucher
 
 PREFIX = "/forward-auth/"
 _PREFIX = PREFIX.encode()
@@ -118,7 +118,8 @@ class ForwardAuth:
             detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
             return Refused(Fault.PROXY_MISCONFIGURED, detail)
         if book.policy.preflight and _is_preflight(asked, presented):
-            return self._sent(self._voucher.nobody(book.policy), asked)
+            nobody = self._voucher.nobody(book.policy)
+            return nobody.stripping if asked.dialect.removes else nobody.headers
         if principal is None:
             decision = await self._verifier.verify(presented)
             principal = decision.principal if isinstance(decision, Allowed) else decision
@@ -150,10 +151,7 @@ class ForwardAuth:
             asked.client,
             asked.scope["headers"],
         )
-        return self._sent(vouched, asked)
-
-    def _sent(self, vouched: Vouched, asked: Asked) -> list[Header]:
-        return [*vouched.headers, vouched.removes] if asked.dialect.removes else vouched.headers
+        return vouched.stripping if asked.dialect.removes else vouched.headers
 
     def _denied(self, denied: Denied, policy: Policy, asked: Asked) -> Denied:
         """Record it. Returns what to answer."""

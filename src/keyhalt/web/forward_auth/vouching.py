@@ -38,13 +38,13 @@ _TOO_LARGE = Refused(
 
 
 class Vouched:
-    """A yes, as it is sent: the headers of the answer. `removes`: what Envoy takes away."""
+    """A yes, as it is sent: the headers of the answer; `stripping`: with what Envoy takes away."""
 
-    __slots__ = ("headers", "policy", "principal", "removes", "until")
+    __slots__ = ("headers", "policy", "principal", "stripping", "until")
 
     def __init__(self, identity: Iterable[Header], removes: Header = _KEY) -> None:
         self.headers: list[Header] = [*_ALWAYS, *identity]
-        self.removes = removes
+        self.stripping: list[Header] = [*self.headers, removes]
         self.principal: Principal | None = None
         self.policy: Policy | None = None
         self.until = 0.0
