@@ -33,7 +33,7 @@ def http(world: World) -> Iterator[TestClient]:
 def test_every_page_action_is_allowed_exactly_when_the_api_allows_it(
     world: World, http: TestClient, grants: tuple[str, ...]
 ) -> None:
-    """List, read, create, edit, delete, each both ways, with the same permission."""
+    """List, read, create, edit, advise, narrow, delete, both ways, with the same permission."""
     user = world.user("someone", *grants)
     _, text = world.key(user, "own")
     targets = [world.key(user, f"target {n}")[0] for n in range(2)]
@@ -43,6 +43,10 @@ def test_every_page_action_is_allowed_exactly_when_the_api_allows_it(
         http.get(f"/api/v3/apiKey/{targets[0]}", headers=key),
         http.post("/api/v3/apiKey", headers=key, json={"apiKeyName": "by api"}),
         http.put(f"/api/v3/apiKey/{targets[0]}", headers=key, json={"apiKeyName": "target 0"}),
+        http.get("/api/keyhalt/v1/advice", headers=key),
+        http.post(
+            f"/api/keyhalt/v1/keys/{targets[0]}/narrowing", headers=key, json={"permissions": []}
+        ),
         http.delete(f"/api/v3/apiKey/{targets[0]}", headers=key),
     ]
     sign_in(http, "someone")
@@ -51,6 +55,8 @@ def test_every_page_action_is_allowed_exactly_when_the_api_allows_it(
         http.get(f"/keys/{targets[1]}"),
         create(http, "by page"),
         send(http, f"/keys/{targets[1]}", name="target 1", description=""),
+        http.get("/keys/advice"),
+        send(http, f"/keys/{targets[1]}/narrow", make="yes"),
         send(http, f"/keys/{targets[1]}/delete", name="target 1"),
     ]
     assert [page.status_code == 403 for page in pages] == [a.status_code == 403 for a in api]

@@ -220,7 +220,7 @@ def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None
         "days": days,
         "usedPermissions": list(catalogue.names(used)),
     }
-    step = f"`keyhalt key narrow {key.key_id}`: a service account with just these, and its own key."
+    step = "Narrow it: a service account whose role has just these, with a key of its own."
     says = f"Used {count} permissions in {days} days."
     return Advice(AdviceKind.RIGHTS, key.key_id, says, step, evidence)
 

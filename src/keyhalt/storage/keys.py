@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, cast, func, insert, or_, select, text, update
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from keyhalt.core.principals import KeyFacts
     from keyhalt.usecases.rows import KeyRow, KeySearch, NewKey
@@ -113,32 +113,23 @@ class SqlKeys:
         return [key_row(row) for row in self._connection.execute(query)]
 
     def page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
-        wanted = [api_key.c.datasource_id == datasource_id, api_key.c.deleted_at.is_(None)]
-        if search.key_id is not None:
-            wanted.append(api_key.c.id == search.key_id)
-        if search.owner_id is not None:
-            wanted.append(api_key.c.owner_id == search.owner_id)
-        if search.owner_active is not None:
-            wanted.append(owner.c.active == search.owner_active)
-        if search.created_before is not None:
-            wanted.append(api_key.c.created_at < search.created_before)
-        if search.but:
-            # Written into the statement: there may be more of them than it may have parameters.
-            wanted.append(
-                api_key.c.id.not_in(
-                    bindparam("but", sorted(search.but), expanding=True, literal_execute=True)
-                )
-            )
-        if search.text:
-            hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
-            columns = (api_key.c.name, api_key.c.description, hint, owner.c.code)
-            wanted.append(holds(search.text, *columns, owner.c.full_name))
+        wanted = _wanted(datasource_id, search)
         query = KEY_ROW.where(*wanted).order_by(None).order_by(*_ORDERS[search.order])
-        counted = select(func.count()).select_from(
-            KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id).subquery()
-        )
+        counted = select(func.count()).select_from(_ids(wanted).subquery())
         rows = self._connection.execute(query.offset(search.skip).limit(search.take))
         return [key_row(row) for row in rows], self._connection.execute(counted).scalar_one()
+
+    def matching(self, datasource_id: int, search: KeySearch) -> Sequence[int]:
+        query = _ids(_wanted(datasource_id, search)).order_by(api_key.c.id)
+        return self._connection.execute(query).scalars().all()
+
+    def in_place_of(self, datasource_id: int, key_ids: Sequence[int]) -> Sequence[KeyRow]:
+        query = KEY_ROW.where(
+            api_key.c.datasource_id == datasource_id,
+            api_key.c.in_place_of.in_(key_ids),
+            api_key.c.deleted_at.is_(None),
+        )
+        return [key_row(row) for row in self._connection.execute(query)]
 
     def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
         here = (api_key.c.datasource_id == datasource_id) & (api_key.c.last4 == last4)
@@ -182,6 +173,36 @@ class SqlKeys:
         query = select(api_key.c.generation, func.count()).where(living)
         rows = self._connection.execute(query.group_by(api_key.c.generation))
         return {row[0]: row[1] for row in rows}
+
+
+def _wanted(datasource_id: int, search: KeySearch) -> list[ColumnElement[bool]]:
+    wanted = [api_key.c.datasource_id == datasource_id, api_key.c.deleted_at.is_(None)]
+    if search.key_id is not None:
+        wanted.append(api_key.c.id == search.key_id)
+    if search.owner_id is not None:
+        wanted.append(api_key.c.owner_id == search.owner_id)
+    if search.owner_active is not None:
+        wanted.append(owner.c.active == search.owner_active)
+    if search.created_before is not None:
+        wanted.append(api_key.c.created_at < search.created_before)
+    if search.but:
+        # Written into the statement: there may be more of them than it may have parameters.
+        wanted.append(
+            api_key.c.id.not_in(
+                bindparam("but", sorted(search.but), expanding=True, literal_execute=True)
+            )
+        )
+    if search.text:
+        hint = cast(api_key.c.id, String) + "…" + api_key.c.last4
+        columns = (api_key.c.name, api_key.c.description, hint, owner.c.code)
+        wanted.append(holds(search.text, *columns, owner.c.full_name))
+    if search.only is not None:
+        wanted.append(api_key.c.id.in_(search.only))
+    return wanted
+
+
+def _ids(wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    return KEY_ROW.where(*wanted).order_by(None).with_only_columns(api_key.c.id)
 
 
 def _one(datasource_id: int, key_id: int) -> ColumnElement[bool]:

@@ -83,6 +83,10 @@ class SqlUsers:
         query = _USER.where(owner.c.datasource_id == datasource_id)
         return [user_facts(row) for row in self._connection.execute(query)]
 
+    def some(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[UserFacts]:
+        query = _USER.where(owner.c.datasource_id == datasource_id, owner.c.id.in_(user_ids))
+        return [user_facts(row) for row in self._connection.execute(query)]
+
     def set_active(self, datasource_id: int, user_id: int, *, active: bool) -> None:
         values: dict[str, object] = {"active": active}
         if not active:

@@ -201,6 +201,12 @@ class SqlUses:
         with transaction(self._engine, write=False) as connection:
             return {row.key_id: _last_use(row) for row in connection.execute(query)}
 
+    def recent(self, datasource_id: int) -> Sequence[int]:
+        query = select(key_use.c.key_id).where(key_use.c.datasource_id == datasource_id)
+        query = query.order_by(key_use.c.last_used_at.desc(), key_use.c.key_id)
+        with transaction(self._engine, write=False) as connection:
+            return connection.execute(query).scalars().all()
+
     def gathered(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:

@@ -74,22 +74,58 @@ class Advise:
 
         As many statements for ten keys as for ten thousand.
         """
-        now = self._clock.now()
         with self._rights.look() as tx:
             keys = [row for row in tx.keys.list(datasource_id) if row.deleted_at is None]
-            owners = {user.user_id: user for user in tx.users.list(datasource_id)}
-            silent = frozenset(tx.users.without_password(datasource_id))
+            owners = tx.users.list(datasource_id)
+            silent = tx.users.without_password(datasource_id)
+        window, uses = self._window(datasource_id, None, days)
+        signed_in = self._sign_ins.last(datasource_id, None)
+        known = _known(owners, silent, signed_in, uses, keys)
+        return [*self._of_keys(keys, known, window), *_of_tokens(known, window)]
+
+    def of(self, datasource_id: int, keys: Sequence[KeyRow]) -> Mapping[int, Sequence[Advice]]:
+        """About some keys, which are not deleted, by id. Of those without advice nothing.
+
+        As many statements for one as for a page of them. May raise StoreUnavailableError.
+        """
+        ids, owner_ids = [row.id for row in keys], list({row.owner_id for row in keys})
+        with self._rights.look() as tx:
+            owners = tx.users.some(datasource_id, owner_ids)
+            silent = tx.users.without_password(datasource_id)
+            newer = tx.keys.in_place_of(datasource_id, ids)
+        window, uses = self._window(datasource_id, ids, DAYS)
+        signed_in = self._sign_ins.last(datasource_id, owner_ids)
+        known = _known(owners, silent, signed_in, uses, newer)
+        found: dict[int, list[Advice]] = {}
+        for each in self._of_keys(keys, known, window):
+            if each.key is not None:
+                found.setdefault(each.key.id, []).append(each.advice)
+        return found
+
+    def _window(
+        self, datasource_id: int, key_ids: Sequence[int] | None, days: int
+    ) -> tuple[Window, Gathered]:
+        now = self._clock.now()
         since = (now - timedelta(days=days)).date()
-        uses = self._uses.gathered(datasource_id, None, since=since)
-        newer = {row.in_place_of: row for row in keys if row.in_place_of is not None}
-        known = _Known(owners, silent, self._sign_ins.last(datasource_id, None), uses, newer)
-        window = Window(now, days, uses.counted_since)
-        found = [
-            Advised(row, row.owner_code, each)
-            for row in keys
-            for each in advise(_watched(row, known), window, self._catalogue)
-        ]
-        return [*found, *_of_tokens(known, window)]
+        uses = self._uses.gathered(datasource_id, key_ids, since=since)
+        return Window(now, days, uses.counted_since), uses
+
+    def _of_keys(self, keys: Sequence[KeyRow], known: _Known, window: Window) -> Iterator[Advised]:
+        for row in keys:
+            for each in advise(_watched(row, known), window, self._catalogue):
+                yield Advised(row, row.owner_code, each)
+
+
+def _known(
+    owners: Sequence[UserFacts],
+    silent: Sequence[int],
+    signed_in: Mapping[int, datetime],
+    uses: Gathered,
+    newer: Sequence[KeyRow],
+) -> _Known:
+    successors = {row.in_place_of: row for row in newer if row.in_place_of is not None}
+    by_id = {user.user_id: user for user in owners}
+    return _Known(by_id, frozenset(silent), signed_in, uses, successors)
 
 
 def _watched(row: KeyRow, known: _Known) -> Watched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keyhalt.core import filters
@@ -67,6 +68,21 @@ class LookUp:
         """A part of those that are looked for, and how many they are."""
         with self._rights.look() as tx:
             return tx.keys.page(datasource_id, search)
+
+    def key_page_by_use(
+        self, datasource_id: int, search: KeySearch, recent: Sequence[int], *, idle_first: bool
+    ) -> tuple[Sequence[KeyRow], int]:
+        """As `key_page`, ordered by use. `recent`: keys by id, last used first; others never were.
+
+        The order is of another store, so the ids are ordered here; the rows are of one part only.
+        """
+        with self._rights.look() as tx:
+            ids = tx.keys.matching(datasource_id, search)
+            place = {key_id: number for number, key_id in enumerate(recent)}
+            ordered = sorted(ids, key=lambda each: place.get(each, len(place)), reverse=idle_first)
+            part = tuple(ordered[search.skip : search.skip + search.take])
+            rows, _ = tx.keys.page(datasource_id, replace(search, only=part, skip=0))
+        return sorted(rows, key=lambda row: part.index(row.id)), len(ids)
 
     def key(self, datasource_id: int, key_id: int) -> KeyRow | Denied:
         """A deleted key is not found."""

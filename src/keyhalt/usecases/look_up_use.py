@@ -31,6 +31,10 @@ class LookUpUse:
         """Of each key of the datasource that was ever used, by id. One statement."""
         return self._uses.last(datasource_id)
 
+    def recent(self, datasource_id: int) -> Sequence[int]:
+        """The keys that were ever used, by id, last used first. One statement."""
+        return self._uses.recent(datasource_id)
+
     def counted_since(self) -> date | None:
         """The first day of which anything is known, at most 366 days ago."""
         return self._uses.counted_since()

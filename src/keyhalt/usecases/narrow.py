@@ -49,6 +49,8 @@ class Missing:
     last_day: date
     weeks: int
     by: tuple[str, ...]
+    held: bool
+    """Whether the owner still has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class NarrowKey:
             held=owner.permissions.bit_count(),
             permissions=list(self._catalogue.names(wanted)),
             missing=[
-                self._missing(bit, day, history)
+                self._missing(bit, day, history, owner)
                 for bit, day in history.last_days.items()
                 if not covers(wanted, bit)
             ],
@@ -217,11 +219,14 @@ class NarrowKey:
             return Refused(Fault.INVALID_BODY, "Say at least one permission.", "permissions")
         return wanted
 
-    def _missing(self, bit: PermissionSet, day: date, history: History) -> Missing:
+    def _missing(
+        self, bit: PermissionSet, day: date, history: History, owner: UserFacts
+    ) -> Missing:
         (name,) = self._catalogue.names(bit) or ("a permission that this version does not know",)
         seen = [each for each in history.callers if covers(each.permissions, bit)]
         by = dict.fromkeys(" from ".join(w for w in (s.agent, s.network) if w) for s in seen)
-        return Missing(name, day, len({each.week for each in seen}), tuple(by))
+        weeks = len({each.week for each in seen})
+        return Missing(name, day, weeks, tuple(by), covers(owner.permissions, bit))
 
     def _record(  # noqa: PLR0917
         self,

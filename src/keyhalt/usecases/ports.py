@@ -89,6 +89,12 @@ class KeyStore(Protocol):
     def page(self, datasource_id: int, search: KeySearch) -> tuple[Sequence[KeyRow], int]:
         """Also how many there are in all."""
 
+    def matching(self, datasource_id: int, search: KeySearch) -> Sequence[int]:
+        """The ids of all that `page` would count, oldest first."""
+
+    def in_place_of(self, datasource_id: int, key_ids: Sequence[int]) -> Sequence[KeyRow]:
+        """The keys that were made in the place of these and are not deleted."""
+
     def ending_in(self, datasource_id: int, last4: str) -> Sequence[KeyRow]:
         """Those whose text ends so, oldest first; deleted ones too."""
 
@@ -116,6 +122,7 @@ class UserStore(Protocol):
     def find(self, datasource_id: int, code: str) -> UserFacts | None: ...
     def sign_in_facts(self, datasource_id: int, code: str) -> SignInFacts | None: ...
     def list(self, datasource_id: int) -> Sequence[UserFacts]: ...
+    def some(self, datasource_id: int, user_ids: Sequence[int]) -> Sequence[UserFacts]: ...
     def row(self, datasource_id: int, user_id: int) -> UserRow | None: ...
     def page(self, datasource_id: int, query: UserQuery) -> tuple[Sequence[UserRow], int]:
         """The users, and how many there are on all pages."""

@@ -97,7 +97,7 @@ class KeySearch:
     """Keys that are not deleted. `text`: in their name, description, hint or owner.
 
     `key_id`, `owner_id`: only that one, only theirs. `but`: without these.
-    `skip` and `take`: which part of them.
+    `only`: of these. `skip` and `take`: which part of them.
     """
 
     text: str = ""
@@ -105,6 +105,7 @@ class KeySearch:
     owner_id: int | None = None
     owner_active: bool | None = None
     but: frozenset[int] = frozenset()
+    only: tuple[int, ...] | None = None
     created_before: datetime | None = None
     order: str = KEY_ORDERS[0]
     skip: int = 0

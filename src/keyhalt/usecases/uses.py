@@ -121,6 +121,9 @@ class UseReader(Protocol):
     def last(self, datasource_id: int) -> Mapping[int, LastUse]:
         """Of each key that was ever used, by id. One statement."""
 
+    def recent(self, datasource_id: int) -> Sequence[int]:
+        """The ids of those, last used first. One statement."""
+
     def gathered(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:

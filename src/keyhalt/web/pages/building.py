@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.web.pages.account import AccountPages
 from keyhalt.web.pages.activity import ActivityPages
+from keyhalt.web.pages.advising import AdvicePages
 from keyhalt.web.pages.app import Pages, Site
 from keyhalt.web.pages.changing_over import ChangingOverPages
 from keyhalt.web.pages.cookies import Jar
 from keyhalt.web.pages.creating import CreatingPages
 from keyhalt.web.pages.keys import KeyPages
+from keyhalt.web.pages.narrowing import NarrowingPages
 from keyhalt.web.pages.render import Templates
 from keyhalt.web.pages.roles import RolePages
 from keyhalt.web.pages.signing import SigningPages
@@ -95,7 +97,8 @@ def pages(
     templates = Templates(here.environment, profile.needs)
     site = Site(templates, jar, verbs.sessions, lane, record, here.insecure_http)
     uses = Uses(verbs.look_up_use, verbs.clock)
-    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile, here, uses)
+    advice = AdvicePages(verbs.advise, verbs.look_up_use, profile.needs)
+    keys = KeyPages(verbs.issue, verbs.delete_key, verbs.look_up, profile, here, uses, advice)
     creating = CreatingPages(
         verbs.issue,
         verbs.look_up,
@@ -106,6 +109,7 @@ def pages(
         verbs.trees,
         jar,
     )
+    narrowing = NarrowingPages(verbs.narrow, verbs.look_up, creating, profile.needs)
     signing = SigningPages(verbs.sign_in, verbs.sessions, jar)
     users = UserPages(verbs.manage_users, verbs.look_up_users, profile, verbs.trees)
     standing = StandingPages(
@@ -121,5 +125,17 @@ def pages(
     roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)
     account = AccountPages(verbs.edit_me, verbs.look_up, verbs.sessions, profile, verbs.trees)
     activity = ActivityPages(verbs.read_audit, verbs.look_up, profile.needs)
-    parts = (activity, signing, creating, keys, changing_over, users, standing, roles, account)
+    parts = (
+        activity,
+        signing,
+        creating,
+        keys,
+        advice,
+        narrowing,
+        changing_over,
+        users,
+        standing,
+        roles,
+        account,
+    )
     return Pages(site, [row for part in parts for row in part.rows()], other)

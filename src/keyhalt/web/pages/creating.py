@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.issue import IssueKey
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.making_keys import Issued
     from keyhalt.usecases.rows import KeyRow
     from keyhalt.usecases.sessions import WebSessions
     from keyhalt.web.pages.asking import Answer, Ask
@@ -74,8 +75,10 @@ class CreatingPages:
         )
         if isinstance(issued, Refused):
             return self._form(ask, owner, issued.detail, status_of(issued))
-        if isinstance(issued, Denied):
-            return issued
+        return issued if isinstance(issued, Denied) else self.handed_over(ask, issued)
+
+    def handed_over(self, ask: Ask, issued: Issued) -> Moved:
+        """To the page that shows the value, once."""
         half = self.hand_over.put(ask.principal, issued.row.id, issued.text)
         cookie = self.jar.keep_half(half, int(WAITS.total_seconds()))
         return Moved(f"/keys/{issued.row.id}/value", (cookie,))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = 40
 STATES = ("unused", "resting")
+BY_USE = ("used", "idle")
+"""Orders that another store has: last used first, and longest unused."""
 TEXT_MAX = 100
 _NUMBER = re.compile(r"#([1-9][0-9]{0,9})")
 # Longer than a name somebody looks for, and without a space: a secret, whatever its kind.
@@ -62,7 +64,7 @@ class Search:
             key_id=min(int(number[1]), ID_MAX) if number else None,
             owner_id=principal.user_id if self.mine else self.owner,
             owner_active=False if self.state == "resting" else None,
-            order=self.order or KEY_ORDERS[0],
+            order=self.order if self.order in KEY_ORDERS else KEY_ORDERS[0],
             skip=self.first,
             take=PAGE,
         )
@@ -94,7 +96,7 @@ def search_of(query: Mapping[str, str]) -> Search:
         mine=query.get("whose") == "mine",
         owner=number_in(query.get("owner", "")),
         state=_one_of(STATES, query.get("state", "")),
-        order=_one_of(KEY_ORDERS[1:], query.get("order", "")),
+        order=_one_of((*KEY_ORDERS[1:], *BY_USE), query.get("order", "")),
         page=page_number(query),
         notice=query.get("found", ""),
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.rows import KeyRow
+    from keyhalt.web.pages.advising import AdvicePages
     from keyhalt.web.pages.asking import Answer, Ask
     from keyhalt.web.pages.uses import Uses
 
@@ -36,6 +37,7 @@ class KeyPages:
     profile: Profile
     here: Here
     uses: Uses
+    advice: AdvicePages
 
     def rows(self) -> list[Row]:
         one = "/keys/{key}"
@@ -64,12 +66,18 @@ class KeyPages:
         if search.state == "unused":
             used, since = self.uses.used_lately(where)
             asked = replace(asked, but=used, created_before=since)
-        rows, found = self.look_up.key_page(where, asked)
+        if search.order in finding.BY_USE:
+            rows, found = self.look_up.key_page_by_use(
+                where, asked, self.uses.recent(where), idle_first=search.order == "idle"
+            )
+        else:
+            rows, found = self.look_up.key_page(where, asked)
         values = {
             "search": search,
             "rows": rows,
             "found": found,
             "uses": self.uses.of(where, [row.id for row in rows]),
+            "advice": self.advice.of(where, rows) or {},
             "narrowed": search.narrowed,
             "more": search.first + len(rows) < found,
             "notice": finding.NOTICES.get(search.notice, ""),
@@ -184,6 +192,7 @@ class KeyPages:
             "may": self._may(ask),
             "need": self.profile.needs.manage_keys,
             "use": found[row.id] if found else None,
+            "advice": (self.advice.of(row.datasource_id, [row]) or {}).get(row.id, ()),
             "troubles": TROUBLES,
             "used": list(self.profile.catalogue.names(found[row.id].use.permissions))
             if found

@@ -61,6 +61,10 @@ class Uses:
         today = self.clock.now().date()
         return {key_id: _shown(use, today) for key_id, use in found.items()}
 
+    def recent(self, datasource_id: int) -> Sequence[int]:
+        """Keys that were ever used, last used first."""
+        return self.look_up_use.recent(datasource_id)
+
     def used_lately(self, datasource_id: int) -> tuple[frozenset[int], datetime]:
         """The keys that were used in the last 90 days, and when those began."""
         since = self.clock.now() - timedelta(days=UNUSED_DAYS)
