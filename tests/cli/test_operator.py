@@ -26,6 +26,7 @@ PASSWORD = ("--password-file", "PASSWORD")
 INSIDE: list[tuple[str, ...]] = [
     ("key", "create", "--owner", "jsmith", "--name", "x"),
     ("key", "import", "--owner", "jsmith", "--name", "x", "--key-file", "OLD"),
+    ("key", "narrow", "2", "--permission", "meters.view"),
     ("key", "delete", "1", "--yes"),
     ("user", "create", "bo", "--no-password"),
     ("user", "edit", "bo", "--full-name", "Bo"),

@@ -174,7 +174,7 @@ class UserPages:
         typed: bool = True,
         made_since: tuple[int, datetime] | None = None,
     ) -> Shown:
-        """`typed`: what a form brought stands in it again. `made_since`: so many keys, since when."""
+        """`typed`: what a form brought stands in it again. `made_since`: how many keys."""
         form = ask.form if typed and "code" in ask.form else {}
         user = row.facts
         values = {
