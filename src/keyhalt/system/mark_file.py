@@ -6,8 +6,10 @@ power raises it again at its next start, from the store.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _SERVED, _RESTORED = "served", "restored"
 _BYTES_MAX = 256
+_TRIES, _PAUSE_SECONDS = 50, 0.01
 
 
 class MarkFile:
@@ -36,9 +39,13 @@ class MarkFile:
             return None
 
     def raise_to(self, mark: Mark) -> None:
-        """Only forwards, and never into another cluster or over a restore."""
+        """Only forwards, and never into another cluster or over a restore.
+
+        Raises TimeoutError, an OSError, where another process holds the file for longer than a
+        moment: a stopped one would otherwise hold every change.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, tries=_TRIES) as file:
             there = self._parse(os.pread(file, _BYTES_MAX, 0))
             if there is None or (
                 there.cluster == mark.cluster and there.epoch < mark.epoch and not there.restored
@@ -53,10 +60,14 @@ class MarkFile:
             os.fsync(file)
 
     @contextmanager
-    def _open(self, flags: int, lock: int) -> Iterator[int]:
+    def _open(self, flags: int, lock: int, *, tries: int = 0) -> Iterator[int]:
+        """`tries`: how often to look for the lock; 0 waits for it."""
         file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, lock)
+            if tries:
+                _lock_soon(file, lock, tries)
+            else:
+                fcntl.flock(file, lock)
             yield file
         finally:
             os.close(file)
@@ -72,6 +83,17 @@ class MarkFile:
                 f"{self._path} is not what keyhalt writes; put the one of a copy back, or see"
                 " docs/storage.md"
             ) from None
+
+
+def _lock_soon(file: int, lock: int, tries: int) -> None:
+    for _ in range(tries):
+        try:
+            fcntl.flock(file, lock | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+    raise TimeoutError(errno.ETIMEDOUT, "another process holds it")
 
 
 def _write(file: int, mark: Mark) -> None:
