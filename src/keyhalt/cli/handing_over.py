@@ -5,15 +5,32 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
 
 from keyhalt.cli.context import EXIT_CONFLICT, Failure, Verbs, operator, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from keyhalt.usecases.rows import KeyRow
+
+
+def value_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--out-file` and `--output`: where the value of a new key goes, and in which form."""
+    output = click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "key"]),
+        default="table",
+        show_default=True,
+        help="`key` prints the value alone.",
+    )
+    path = click.Path(path_type=Path)
+    file = click.option("--out-file", type=path, help="Write the value to a new file.")
+    return file(output(command))
 
 
 @contextmanager

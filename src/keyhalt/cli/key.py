@@ -21,7 +21,7 @@ from keyhalt.cli.context import (
     origin,
     output_option,
 )
-from keyhalt.cli.handing_over import new_file, undone
+from keyhalt.cli.handing_over import new_file, undone, value_options
 from keyhalt.cli.output import say, show, show_one, time_text
 from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
@@ -56,15 +56,7 @@ def key() -> None:
 
 @key.command()
 @_described
-@click.option("--out-file", type=click.Path(path_type=Path), help="Write the value to a new file.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "key"]),
-    default="table",
-    show_default=True,
-    help="`key` prints the value alone.",
-)
+@value_options
 @datasource_option
 def create(
     owner: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keyhalt.cli.context import datasource_option, fail, opened, operator, origin
-from keyhalt.cli.handing_over import new_file, undone
+from keyhalt.cli.handing_over import new_file, undone, value_options
 from keyhalt.cli.key import KEY_ID, hand_over, key, row_of
 from keyhalt.cli.output import say, show, show_one
 from keyhalt.core.decisions import Denied
@@ -30,15 +30,7 @@ COLUMNS = ("permission", "last_day", "weeks", "by")
 @click.option("--permission", "permissions", multiple=True, help="Just these, not those used.")
 @click.option("--code", help="User code of the service account; key-ID unless said.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
-@click.option("--out-file", type=click.Path(path_type=Path), help="Write the value to a new file.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "key"]),
-    default="table",
-    show_default=True,
-    help="`key` prints the value alone.",
-)
+@value_options
 @datasource_option
 def narrow(
     key_id: int,
