@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from tests.world import PASSWORD
+from keyhalt.core.permissions import NOTHING, PermissionSet
+from keyhalt.storage.schema import api_key
+from keyhalt.storage.uses import Used, add_uses
+from keyhalt.usecases.uses import LastUse
+from tests.world import PASSWORD, World
 
 OURS = {"sec-fetch-site": "same-origin"}
 
@@ -39,3 +45,22 @@ def save_role(http: TestClient, path: str, **form: str) -> Any:
     seen = send(http, path, **form)
     hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', seen.text)
     return send(http, path, **dict(hidden)) if hidden else seen
+
+
+def used(world: World, key_id: int, days_ago: float, *names: str) -> None:
+    """One request that was allowed, by these permissions."""
+    bits = NOTHING
+    for name in names:
+        bits = PermissionSet(bits | world.engine.profile.catalogue.grants(name))
+    at = world.engine.clock.now() - timedelta(days=days_ago)
+    last = LastUse(at, "203.0.113.0/24", "importer", "GET /api/v3/order")
+    callers = {("203.0.113.0/24", "importer"): bits}
+    row = Used(world.datasource_id, key_id, at, last, {"allowed": 1}, bits, callers)
+    add_uses(world.engine.stores.use, [row])
+
+
+def age(world: World, key_id: int, days: int) -> None:
+    """The key was made so long ago."""
+    at = world.engine.clock.now() - timedelta(days=days)
+    with world.engine.stores.rights.begin() as connection:
+        connection.execute(update(api_key).where(api_key.c.id == key_id).values(created_at=at))

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from keyhalt.core.principals import UserFacts
 from keyhalt.storage.schema_use import key_day
-from tests.pages.browsing import create, send, sign_in
+from tests.pages.browsing import age, create, send, sign_in, used
 from tests.world import World, make_world
 
 SIZES = {"light": (1280, 900), "dark": (1280, 900), "phone": (390, 844)}
@@ -49,6 +50,8 @@ def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
     yield "keys", http.get("/keys").text
     yield "keys-none-fits", http.get("/keys?q=zzz").text
     yield "key", http.get(one).text
+    yield "advice", http.get("/keys/advice").text
+    yield "narrow", http.get(f"{one}/narrow").text
     yield "changeover", http.get(f"{one}/changeover").text
     yield "delete", http.get(f"{one}/delete").text
     yield "deleted", send(http, f"{one}/delete", name="Billing export").text
@@ -61,12 +64,18 @@ def pages_of(world: World, http: TestClient) -> Iterator[tuple[str, str]]:
     world.engine.recorder.flush()
     yield "activity", http.get("/activity").text
     yield "why", http.get(f"/activity?request={refused.json()['requestId']}").text
+    yield from _people(world, http, gone)
+
+
+def _people(world: World, http: TestClient, gone: UserFacts) -> Iterator[tuple[str, str]]:
     yield "me", http.get("/me").text
     yield "users", http.get("/users").text
     user = f"/users/{gone.user_id}"
     yield "user", http.get(user).text
     yield "user-new", http.get("/users/new").text
     world.activate("gone")
+    world.key(gone, "made today")
+    yield "reset", send(http, f"{user}/password", password="given by somebody else").text
     yield "deactivate", http.get(f"{user}/deactivate").text
     yield "deactivated", send(http, f"{user}/deactivate").text
     yield "roles", http.get("/roles").text
@@ -102,6 +111,9 @@ def _use(world: World, http: TestClient) -> None:
     ]
     with world.engine.stores.use.begin() as connection:
         connection.execute(insert(key_day), rows)
+    for number, key in enumerate(world.engine.look_up.keys(world.datasource_id)):
+        age(world, key.id, 300)
+        used(world, key.id, 0.1 if key.id % 3 else 100 + number, "orders.view")
     http.get("/keys")
 
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from keyhalt.core.permissions import NOTHING, PermissionSet
-from keyhalt.storage.schema import api_key
-from keyhalt.storage.uses import Used, add_uses
-from keyhalt.usecases.uses import LastUse
-from tests.pages.browsing import send, sign_in, value_in
+from tests.pages.browsing import age, send, sign_in, used, value_in
 from tests.storage.test_use import statements
 from tests.world import World
 
@@ -24,23 +18,6 @@ def boss(world: World, http: TestClient) -> TestClient:
     world.user("boss", "*")
     assert sign_in(http, "boss").status_code == 303
     return http
-
-
-def used(world: World, key_id: int, days_ago: float, *names: str) -> None:
-    bits = NOTHING
-    for name in names:
-        bits = PermissionSet(bits | world.engine.profile.catalogue.grants(name))
-    at = world.engine.clock.now() - timedelta(days=days_ago)
-    last = LastUse(at, "203.0.113.0/24", "importer", "GET /api/v3/order")
-    callers = {("203.0.113.0/24", "importer"): bits}
-    row = Used(world.datasource_id, key_id, at, last, {"allowed": 1}, bits, callers)
-    add_uses(world.engine.stores.use, [row])
-
-
-def age(world: World, key_id: int, days: int) -> None:
-    at = world.engine.clock.now() - timedelta(days=days)
-    with world.engine.stores.rights.begin() as connection:
-        connection.execute(update(api_key).where(api_key.c.id == key_id).values(created_at=at))
 
 
 def test_advice_stands_beside_the_key_on_its_page_and_on_one_for_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +65,10 @@ def moment(at: datetime) -> str:
     return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
 
 
-def day(at: datetime) -> str:
-    """As `24 Nov 2026`, in UTC."""
-    at = at.astimezone(UTC)
+def day(at: date) -> str:
+    """As `24 Nov 2026`; of a time, in UTC."""
+    if isinstance(at, datetime):
+        at = at.astimezone(UTC)
     return f"{at.day} {at:%b %Y}"
 
 
