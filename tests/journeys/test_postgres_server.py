@@ -234,8 +234,9 @@ def test_the_database_away_is_503_and_never_a_wrong_answer(
             thread.join()
         postgres.start()
     assert seen["good"] == {200, 503}
-    # What it is asked at the very beginning and end is chance.
-    assert seen["gone"] - {401} == {503}
+    # Which of the two is chance: a refusal that is remembered needs no database while it is fresh.
+    assert seen["gone"]
+    assert seen["gone"] <= {401, 503}
     assert answered(url, good) == {200}
     assert answered(url, gone) == {401}
     assert process.poll() is None
