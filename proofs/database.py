@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Answer = int | None
-"""What asking for a key gives: what its owner's role grants, or None for a refusal."""
+"""What asking for a key gives: what its owner's role grants, or None for a denial."""
 
 
 @dataclass(slots=True)

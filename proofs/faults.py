@@ -277,7 +277,7 @@ OWN = (
         (Change(VERIFY, _KEEP_DENIAL, _KEEP_DENIAL.replace("tag)", "self._mac_keys())")),),
     ),
     Fault(
-        "a remembered refusal counts in any state",
+        "a remembered denial counts in any state",
         (_memory("holds = basis == (freshness.tag() if tag is None else tag)", "holds = True"),),
     ),
     Fault("the epoch is committed before the change", wrong="epoch before the change"),
@@ -309,6 +309,6 @@ RECORD = {
     "a new incarnation wipes out what it does not know": 3830,
     "the epoch is committed before the change": 807,
     "that a key is deleted is remembered for good": 28,
-    "a remembered refusal counts in any state": 28,
+    "a remembered denial counts in any state": 28,
 }
 """Where the short form begins to look: the seeds at which the slow ones were found last."""

@@ -215,7 +215,7 @@ def test_the_database_away_is_503_and_never_a_wrong_answer(
         while not stop.wait(pause):
             seen[name].add(ask(url, "/api/v3/me", key=key))
 
-    # Refusals are fast, and whoever asks for too many of them is answered 429.
+    # Denials are fast, and whoever asks for too many of them is answered 429.
     load = ("good", good, 0.0), ("gone", gone, 0.1)
     threads = [threading.Thread(target=hammer, args=each) for each in load]
     for thread in threads:
@@ -234,7 +234,7 @@ def test_the_database_away_is_503_and_never_a_wrong_answer(
             thread.join()
         postgres.start()
     assert seen["good"] == {200, 503}
-    # Which of the two is chance: a refusal that is remembered needs no database while it is fresh.
+    # Which of the two is chance: a denial that is remembered needs no database while it is fresh.
     assert seen["gone"]
     assert seen["gone"] <= {401, 503}
     assert answered(url, good) == {200}

@@ -5,7 +5,7 @@ only while the tag read now, after the request arrived, is that same tag, or wha
 the two is known and was none of its business; and while its own time limit has not passed. Nothing
 else keeps it alive and nothing remembered is ever written back.
 
-Of refusals only those are remembered that the text itself gives again, or a store in which nothing
+Of denials only those are remembered that the text itself gives again, or a store in which nothing
 changed: that a text is none of ours, was not imported, or is a deleted key's. Any other is asked
 for again each time, so that a new key or a reactivated owner counts at once.
 """
@@ -194,10 +194,10 @@ class Memory:
 
 
 class Denials:
-    """Remembered refusals by digest, at most `entries_max`; the oldest goes first.
+    """Remembered denials by digest, at most `entries_max`; the oldest goes first.
 
     Each holds exactly as long as what it was decided on: the MAC keys, for what the text alone
-    decides, or the state of the store. No refusal moves to a later state. A flood of made-up keys
+    decides, or the state of the store. No denial moves to a later state. A flood of made-up keys
     costs the others their places here, and then a question each.
     """
 

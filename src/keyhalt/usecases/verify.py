@@ -45,7 +45,7 @@ EXPOSURES = Rate(1, 3600.0)
 DENIALS_MAX = 10_000
 RETRY_SECONDS = 1
 
-# A refusal for want of rights or of freshness says nothing against its source.
+# A denial for want of rights or of freshness says nothing against its source.
 _COUNTED = frozenset(
     {
         Reason.HTTPS_REQUIRED,
@@ -173,7 +173,7 @@ class Verify:
     async def _fill_once(self, claim: KeyClaim | ForeignKey) -> Decision:
         """Of many that ask for one key at once, one reads; the others take what it remembered.
 
-        They take it as from memory: only if it is proved fresh now. A refusal, or what was read
+        They take it as from memory: only if it is proved fresh now. A denial, or what was read
         before they asked and changed since, they read themselves.
         """
         reading = self._reading.get(claim.digest)
