@@ -27,7 +27,7 @@ from keyhalt import AppContext, Call, Principal, Reply
 from keyhalt.config import load_profile
 from keyhalt.core.audit import Origin
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.core.principals import Credential, CredentialKind, UserFacts
 
 RUNS = 15
 RATIO_MAX = 2.0
@@ -94,18 +94,23 @@ PART = {
 def asking(folder: Path, top: int = 1) -> Ask:
     """Asks the lists of a portfolio, seeing from `top`: 1 is the root, 2 a third of all."""
     caller = Principal(
-        environment="Bench",
-        datasource_id=1,
-        datasource="bench",
-        user_id=1,
-        user_code="bench",
-        full_name="Bench",
-        email="",
-        role_id=1,
-        role_name="all",
-        permissions=PermissionSet(0),
-        topmosts={"places": (top,), "costCenters": (top,)},
-        credential=Credential(CredentialKind.KEY, 1),
+        "Bench",
+        UserFacts(
+            datasource_id=1,
+            datasource="bench",
+            user_id=1,
+            user_code="bench",
+            full_name="Bench",
+            email="",
+            role_id=1,
+            role_name="all",
+            permissions=PermissionSet(0),
+            topmosts={"places": (top,), "costCenters": (top,)},
+            active=True,
+            datasource_active=True,
+            sign_in_generation=0,
+        ),
+        Credential(CredentialKind.KEY, 1),
     )
     origin = Origin(request_id="r", source="127.0.0.1", operation="bench")
     handlers = {row.name: row.handler for row in opened(folder).operations()}

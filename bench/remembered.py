@@ -23,9 +23,9 @@ from pathlib import Path
 
 from bench.world import make_engine, make_keys
 from keyhalt.core.decisions import Allowed, Presented, permit
-from keyhalt.core.freshness import Entry, Memory
+from keyhalt.core.freshness import Entry, Memory, imprint_of
 from keyhalt.core.leases import Page
-from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 from keyhalt.embed import Engine
 from keyhalt.system.clock import boottime
 from keyhalt.usecases.verify import Verify
@@ -35,6 +35,7 @@ ROUNDS = 21
 CALLS = 4_000
 RATIO_MAX, BYTES_MAX = 2.0, 400
 OWNERS = 1_000
+OVER_HTTPS = True
 
 
 def verifier(engine: Engine, page: Page, memory: Memory) -> Verify:
@@ -59,21 +60,17 @@ def resident() -> int:
 
 def remember(engine: Engine, memory: Memory, page: Page, texts: list[bytes]) -> float:
     """Fill the memory as reading would. Returns the bytes that it grew by, for each key."""
-    first = engine.verify.remembered(texts[0], over_https=True)
-    assert first is not None
-    tag = page.tag()
-    assert tag is not None
-    owners = list(range(1_000_000, 1_000_000 + OWNERS))
+    first = engine.verify.remembered(texts[0], OVER_HTTPS)
+    assert isinstance(first, Principal)
+    tag = page.current
+    owners = [replace(first.user, user_id=1_000_000 + number) for number in range(OWNERS)]
     gc.collect()
     before = resident()
     for number, text in enumerate(texts):
         # As if read: numbers of its own, an owner that other keys share.
-        who = replace(
-            first,
-            user_id=owners[number % OWNERS],
-            credential=Credential(CredentialKind.KEY, number + 10_000),
-        )
-        memory.keep(hashlib.sha256(text).digest(), Entry(who, tag))
+        credential = Credential(CredentialKind.KEY, number + 10_000)
+        who = Principal(first.environment, owners[number % OWNERS], credential)
+        memory.keep(imprint_of(text), Entry(who, tag))
     gc.collect()
     return (resident() - before) / len(texts)
 
@@ -93,8 +90,7 @@ def measure(verify: Verify, texts: list[bytes], engine: Engine) -> tuple[float, 
         remembered = verify.remembered
         start = time.perf_counter_ns()
         for text in batch:
-            principal = remembered(text, over_https=True)
-            assert principal is not None
+            principal = remembered(text, OVER_HTTPS)
             assert permit(principal, need) is None
         ours.append((time.perf_counter_ns() - start) / len(batch) / 1000)
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
@@ -114,7 +110,7 @@ def main() -> int:
         assert isinstance(asyncio.run(asked), Allowed)
         for size in said.sizes:
             texts = [known, *(random.Random(n).randbytes(48).hex().encode() for n in range(size))]
-            page = Page(1, boottime)
+            page = Page(1)
             page.apply([], 1)
             page.extend(boottime() + 3600)
             memory = Memory(size * 2, 1 << 40)

@@ -31,6 +31,7 @@ from keyhalt.storage.sqlite import open_file
 ROUNDS = 15
 CALLS = 4_000
 RATIO_MAX = 2.0
+OVER_HTTPS = True
 
 Row = Callable[[list[bytes]], None]
 
@@ -54,14 +55,12 @@ def rows_of(engine: Engine, texts: list[bytes]) -> dict[str, Row]:
 
     def remembered(batch: list[bytes]) -> None:
         for text in batch:
-            principal = verify.remembered(text, over_https=True)
-            assert principal is not None
+            principal = verify.remembered(text, OVER_HTTPS)
             assert permit(principal, need) is None
 
     def with_headers(batch: list[bytes]) -> None:
         for text in batch:
-            principal = verify.remembered(only_key(headers[text]), over_https=True)
-            assert principal is not None
+            principal = verify.remembered(only_key(headers[text]), OVER_HTTPS)
             assert permit(principal, need) is None
 
     def read(batch: list[bytes]) -> None:

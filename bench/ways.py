@@ -125,7 +125,7 @@ def ways() -> Iterator[Mapping[str, Way]]:
 
 
 def _all(engine: Engine, texts: Mapping[str, bytes]) -> dict[str, Way]:
-    page = Page(1, boottime)
+    page = Page(1)
     page.apply([], 1)
     page.extend(boottime() + LEASE_SECONDS)
     found = {}
@@ -146,7 +146,7 @@ def _all(engine: Engine, texts: Mapping[str, bytes]) -> dict[str, Way]:
 def _verify(engine: Engine, freshness: Freshness) -> Verify:
     return Verify(
         reader=engine.verifying.reader,
-        memory=Memory(1_000),
+        memory=_memory(engine),
         freshness=freshness,
         here=replace(engine.here, insecure_http=True),
         catalogue=engine.profile.catalogue,
@@ -154,8 +154,11 @@ def _verify(engine: Engine, freshness: Freshness) -> Verify:
         use=engine.use_recorder,
         clock=engine.clock,
         find_in_url=lambda _query: None,
-        witness=engine.recording.witness.allowed,
     )
+
+
+def _memory(engine: Engine) -> Memory:
+    return Memory(1_000, leaving=engine.recording.witness.left)
 
 
 def _texts(engine: Engine) -> dict[str, bytes]:

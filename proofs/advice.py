@@ -24,7 +24,7 @@ from bench.world import OPERATOR, ORIGIN, make_engine
 
 from keyhalt.core.advice import AdviceKind
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from keyhalt.storage.sign_ins import SqlSignIns
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.use_recorder import UseRecorder
@@ -262,7 +262,7 @@ class Year:
         self.recorder.flush()
 
     def _day(self, key: Key, day: int) -> None:
-        caller = principal_of(key.owner, Credential(CredentialKind.KEY, key.key_id), "Bench")
+        caller = Principal("Bench", key.owner, Credential(CredentialKind.KEY, key.key_id))
         for program in key.programs:
             for network, agent, bit in program.requests(day, self.chance):
                 self._request(caller, network, agent, bit)

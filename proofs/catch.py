@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from proofs.faults import RECORD
 from proofs.pairs import Overlooked, explore
-from proofs.rule import FRESHNESS, LEASES, load
+from proofs.rule import FRESHNESS, LEASES, VERIFY, load
 from proofs.simulate import Counts, StuckError, Violation, run
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def catch(fault: Fault, seeds: int, *, from_record: bool) -> Catch:
     began = time.monotonic()
     rule = load(fault.changes)
     found, at = "", None
-    if {change.module for change in fault.changes} & {LEASES, FRESHNESS}:
+    if {change.module for change in fault.changes} & {FRESHNESS, LEASES, VERIFY}:
         try:
             explore(rule)
         except VERDICTS as overlooked:

@@ -7,15 +7,16 @@ each the verifier asks once more, when everything is done and the change has ret
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
 from keyhalt.core.decisions import Allowed, decide_key
+from keyhalt.core.freshness import imprint_of
 from keyhalt.core.leases import EVERYTHING, Kind, subject
-from keyhalt.usecases.ports import StoreUnavailableError
 from proofs.database import State
-from proofs.people import CLAIMS, DIGESTS, HERE, PRESENTED, facts_of
+from proofs.people import CLAIMS, HERE, PRESENTED, TEXTS, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,20 +37,30 @@ class Stage:
     def __init__(self, rule: Rule) -> None:
         self.now = 100.0
         self.rule = rule
-        self.page: Any = rule.leases.Page(1, lambda: self.now)
+        self.page: Any = rule.leases.Page(1)
         self.memory = rule.freshness.Memory(10)
         self.page.apply([], 5)
         self.page.extend(self.now + LEASE_SECONDS)
         decision = decide_key(CLAIMS[PRESENTED[1]], facts_of(1, State()), HERE)  # type: ignore[arg-type]
         assert isinstance(decision, Allowed)
-        entry = rule.freshness.Entry(decision.principal, self.page.tag())
-        self.memory.keep(DIGESTS[1], entry)
+        entry = rule.freshness.Entry(decision.principal, self.page.current)
+        self.memory.keep(imprint_of(TEXTS[1]), entry)
+        nothing: Any = None
+        self.verify = rule.verify.Verify(
+            reader=nothing,
+            memory=self.memory,
+            freshness=self.page,
+            catalogue=nothing,
+            here=HERE,
+            recorder=nothing,
+            use=SimpleNamespace(allowed=None),
+            clock=SimpleNamespace(monotonic=lambda: self.now),
+            find_in_url=lambda _: None,
+        )
 
     def recall(self) -> object:
-        try:
-            return self.memory.recall(DIGESTS[1], self.page, lambda: self.now)
-        except StoreUnavailableError:
-            return None
+        key = PRESENTED[1]
+        return self.verify.remembered(key.only_key, key.over_https)
 
     def catch_up(self, changes: list[tuple[int, tuple[int, ...]]], upto: int) -> None:
         self.page.apply(changes, upto)

@@ -50,7 +50,7 @@ class Process:
         self._database = database
         self._schedule = schedule
         self.ledger = SimLedger(database, name)
-        self.page = rule.leases.Page(1, clock)
+        self.page = rule.leases.Page(1)
         self.keep_lease = rule.keep_lease.KeepLease(
             page=self.page,
             ledger=self.ledger,
@@ -132,7 +132,7 @@ class Process:
     def _decide(self, key: int) -> Allowed | Denied:
         presented = PRESENTED[key]
         known: Principal | Denied | None = self.verify.remembered(
-            presented.only_key, over_https=presented.over_https
+            presented.only_key, presented.over_https
         )
         if known is not None:
             self.remembered += 1

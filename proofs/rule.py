@@ -25,8 +25,8 @@ VERIFY = "keyhalt.usecases.verify"
 # Each imports only from those before it; whatever else they import is the product's as it is.
 MODULES = (FRESHNESS, LEASES, KEEP_LEASE, VERIFY)
 WHOLE = {"Page", "KeepLease"}
-PARTS = {"recall", "_recheck", "remembered", "_fill_once", "_fill", "wait", "_behind", "_fence"}
-SHARED = {"_deadline", "_tag", "_seen"}
+PARTS = {"recall", "_remembering", "_fill_once", "_fill", "wait", "_behind", "_fence"}
+SHARED = {"deadline", "current", "_seen"}
 """What a page's keeper writes while its verifiers read."""
 STEP, STEPPED = "__step__", "__stepped__"
 
@@ -123,10 +123,10 @@ class _Weaver(ast.NodeTransformer):
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """`self._tag` becomes `__stepped__(n, self._tag)`: read, and then anything may happen."""
+        """`self.current` becomes `__stepped__(n, self.current)`: read, then anything may happen."""
         self.generic_visit(node)
-        own = isinstance(node.value, ast.Name) and node.value.id == "self"
-        if own and node.attr in SHARED and isinstance(node.ctx, ast.Load):
+        page = isinstance(node.value, ast.Name) and node.value.id in {"self", "freshness"}
+        if page and node.attr in SHARED and isinstance(node.ctx, ast.Load):
             return ast.Call(ast.Name(STEPPED, ast.Load()), [self._site(), node], [])
         return node
 

@@ -110,7 +110,6 @@ class Engine(Administering):
             mac_keys=self.here.mac_keys,
             cluster=environment.cluster,
             clock=self.clock,
-            known=lambda: watch.known,
         )
         self._closing: list[Callable[[], None]] = [self.recording.close]
 
@@ -144,7 +143,7 @@ class Engine(Administering):
     def verify(self) -> Verify:
         return Verify(
             reader=self.verifying.reader,
-            memory=Memory(self.options.memory_entries, self.options.memory_bytes),
+            memory=self._memory,
             freshness=self.freshness,
             here=self.here,
             catalogue=self.profile.catalogue,
@@ -152,8 +151,14 @@ class Engine(Administering):
             use=self.use_recorder,
             clock=self.clock,
             find_in_url=key_in_query,
-            witness=self.recording.witness.allowed,
         )
+
+    @cached_property
+    def _memory(self) -> Memory:
+        witness, options = self.recording.witness, self.options
+        memory = Memory(options.memory_entries, options.memory_bytes, witness.left)
+        witness.watch(memory)
+        return memory
 
     @cached_property
     def issue(self) -> IssueKey:

@@ -18,7 +18,6 @@ from keyhalt.usecases.audit_chain import AuditChain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.core.marks import Mark
     from keyhalt.core.secrets import MacKeys
     from keyhalt.storage.rights import SqlRights
     from keyhalt.storage.stores import Stores
@@ -41,12 +40,10 @@ class Recording:
         mac_keys: Callable[[], MacKeys],
         cluster: str,
         clock: Clock,
-        known: Callable[[], Mark | None],
     ) -> None:
         self._stores = stores
         self._rights = rights
         self._clock = clock
-        self._known = known
         self._anchored = 0
         self._closing: list[Callable[[], None]] = []
         self.audit_chain = AuditChain(
@@ -76,8 +73,7 @@ class Recording:
             self._stores.use,
             process=new_uuid(),
             boot=boot_id(),
-            known=self._known,
-            today=lambda: self._clock.now().date(),
+            clock=self._clock,
         )
         ticker = Ticker("keyhalt-witness", USE_SECONDS, witness.turn)
         self._closing += [witness.flush, ticker.close]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Allowed, Denied
-from keyhalt.core.principals import Credential, CredentialKind, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 from keyhalt.main import MainTools
 from keyhalt.usecases.making_keys import Issued
 from tests.cli.conftest import Keyhalt, create, decide, decide_with
@@ -175,7 +175,7 @@ def test_a_key_made_by_a_key_is_traced_to_it(keyhalt: Keyhalt, data: Path) -> No
         place = engine.look_up.datasources()[0]
         user = engine.look_up.user(place.id, "jsmith")
         assert user is not None
-        leaked = principal_of(user, Credential(CredentialKind.KEY, 1), "Lab")
+        leaked = Principal("Lab", user, Credential(CredentialKind.KEY, 1))
         child = engine.issue.create(
             leaked,
             datasource_id=place.id,

@@ -31,9 +31,9 @@ def standing(data: Path) -> tuple[str, int]:
 def ask(engine: Engine, key: str) -> Any:
     """As the middleware does: memory first."""
     presented = Presented(keys=(key.encode(),), over_https=True)
-    return engine.verify.remembered(
-        presented.only_key, over_https=presented.over_https
-    ) or asyncio.run(engine.verify.verify(presented))
+    return engine.verify.remembered(presented.only_key, presented.over_https) or asyncio.run(
+        engine.verify.verify(presented)
+    )
 
 
 def unavailable(decision: Any) -> bool:

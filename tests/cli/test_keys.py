@@ -11,7 +11,7 @@ import pytest
 from keyhalt.cli.context import EXIT_CONFLICT, EXIT_NOT_FOUND
 from keyhalt.core.decisions import Allowed
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 from keyhalt.main import MainTools
 from tests.cli.conftest import Keyhalt, create, decide
 from tests.cli.test_document import SECTIONS, properties
@@ -226,7 +226,7 @@ def test_what_a_key_did_is_shown(keyhalt: Keyhalt, data: Path) -> None:
         with engine.rights.look() as tx:
             facts = tx.keys.facts(1, 1)
         assert facts is not None
-        principal = principal_of(facts.owner, Credential(CredentialKind.KEY, 1), "Lab")
+        principal = Principal("Lab", facts.owner, Credential(CredentialKind.KEY, 1))
         agent = [(b"user-agent", b"curl/8.5.0")]
         client = ("203.0.113.9", 5)
         engine.use_recorder.allowed(principal, need, "GET", "/api/v3/meter", client, agent)

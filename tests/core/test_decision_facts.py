@@ -29,7 +29,6 @@ from keyhalt.core.principals import (
     KeyFacts,
     Principal,
     TokenFacts,
-    principal_of,
 )
 from keyhalt.core.secrets import Generation, GenerationState, MacKeys, digest_of
 from tests.core.deciding import (
@@ -175,22 +174,12 @@ def test_a_row_of_another_digest_is_no_row() -> None:
 def test_a_key_is_allowed_as_its_owner() -> None:
     """Everything of the principal is the owner's, as of this read, in this environment."""
     decision = decide_key(claim_of(KEY), ROW, HERE)
-    assert decision == Allowed(
-        Principal(
-            environment="Lab",
-            datasource_id=3,
-            datasource="orchard",
-            user_id=12,
-            user_code="pat",
-            full_name="Pat Doe",
-            email="pat@example.org",
-            role_id=7,
-            role_name="Reader",
-            permissions=VIEW.bits,
-            topmosts={"places": (1, 5)},
-            credential=BY_KEY,
-        )
-    )
+    assert decision == Allowed(Principal("Lab", OWNER, BY_KEY))
+    who = decision.principal
+    assert (who.environment, who.datasource_id, who.datasource) == ("Lab", 3, "orchard")
+    assert (who.user_id, who.user_code, who.full_name) == (12, "pat", "Pat Doe")
+    assert (who.email, who.role_id, who.role_name) == ("pat@example.org", 7, "Reader")
+    assert (who.permissions, who.topmosts) == (VIEW.bits, {"places": (1, 5)})
     assert decision.principal.topmost_ids("places") == (1, 5)
     assert decision.principal.topmost_ids("costCenters") == ()
 
@@ -220,7 +209,7 @@ def test_the_mac_of_an_imported_row_is_over_all_that_makes_it_a_key() -> None:
 def test_an_imported_key_is_allowed_as_its_owner() -> None:
     """A text that another system made counts through its row."""
     decision = verify(presented(FOREIGN), row=imported())
-    assert decision == Allowed(principal_of(OWNER, BY_KEY, "Lab"))
+    assert decision == Allowed(Principal("Lab", OWNER, BY_KEY))
 
 
 def test_a_foreign_text_without_a_row_is_malformed() -> None:
@@ -324,7 +313,7 @@ def test_a_token_without_a_row_or_a_user_is_unknown(row: TokenFacts | None) -> N
 def test_a_token_is_allowed_until_the_moment_it_expires() -> None:
     """The last microsecond counts, and the user is the principal."""
     row = replace(TOKEN_ROW, expires_at=NOW + timedelta(microseconds=1))
-    assert decide_token(row, HERE, NOW) == Allowed(principal_of(OWNER, BY_TOKEN, "Lab"))
+    assert decide_token(row, HERE, NOW) == Allowed(Principal("Lab", OWNER, BY_TOKEN))
 
 
 # ---------------------------------------------------------------- 8: permissions
@@ -333,7 +322,7 @@ def test_a_token_is_allowed_until_the_moment_it_expires() -> None:
 @pytest.mark.parametrize("held", range(8))
 def test_a_need_is_met_by_every_one_of_its_bits_and_nothing_less(held: int) -> None:
     """Being permitted is having all that is asked for, whatever else one has."""
-    principal = principal_of(replace(OWNER, permissions=PermissionSet(held)), BY_KEY, "Lab")
+    principal = Principal("Lab", replace(OWNER, permissions=PermissionSet(held)), BY_KEY)
     need = Need("meters", "edit", PermissionSet(0b101))
     assert (permit(principal, need) is None) is (held & 0b101 == 0b101)
 
@@ -341,7 +330,7 @@ def test_a_need_is_met_by_every_one_of_its_bits_and_nothing_less(held: int) -> N
 @pytest.mark.parametrize("credential", [BY_KEY, BY_TOKEN, Credential(CredentialKind.SESSION, 4)])
 def test_a_missing_permission_is_named_with_who_lacked_it(credential: Credential) -> None:
     """The client can ask for the right thing, and the audit log knows who asked."""
-    principal = principal_of(replace(OWNER, permissions=NOTHING), credential, "Lab")
+    principal = Principal("Lab", replace(OWNER, permissions=NOTHING), credential)
     assert permit(principal, VIEW) == Denied(
         Reason.PERMISSION_DENIED,
         need="meters.view",
@@ -354,7 +343,7 @@ def test_a_missing_permission_is_named_with_who_lacked_it(credential: Credential
 
 def test_an_operation_that_needs_nothing_is_anybodys() -> None:
     """Where no permission is asked for, being signed in is enough."""
-    principal = principal_of(replace(OWNER, permissions=NOTHING), BY_KEY, "Lab")
+    principal = Principal("Lab", replace(OWNER, permissions=NOTHING), BY_KEY)
     assert permit(principal, None) is None
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyhalt.core.freshness import Entry, Memory, Tag, fresh, weight
+from keyhalt.core.freshness import Entry, Freshness, Memory, Tag, imprint_of, weight
 from keyhalt.core.permissions import NOTHING
-from keyhalt.core.principals import Credential, CredentialKind, Principal
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from tests.core.deciding import OWNER
 
 NOW = Tag(guard=1, number=10)
@@ -19,28 +19,34 @@ NOW = Tag(guard=1, number=10)
 def principal(key_id: int = 1) -> Principal:
     credential = Credential(CredentialKind.KEY, key_id)
     return Principal(
-        environment="Lab",
-        datasource_id=1,
-        datasource="orchard",
-        user_id=1,
-        user_code="pat",
-        full_name="Pat",
-        email="pat@example.org",
-        role_id=1,
-        role_name="Default",
-        permissions=NOTHING,
-        topmosts={},
-        credential=credential,
+        "Lab",
+        UserFacts(
+            datasource_id=1,
+            datasource="orchard",
+            user_id=1,
+            user_code="pat",
+            full_name="Pat",
+            email="pat@example.org",
+            role_id=1,
+            role_name="Default",
+            permissions=NOTHING,
+            topmosts={},
+            active=True,
+            datasource_active=True,
+            sign_in_generation=0,
+        ),
+        credential,
     )
 
 
 @dataclass
-class At:
+class At(Freshness):
     """A store whose state is `state`, and which cannot say what a change concerned."""
 
     state: Tag
 
-    def tag(self) -> Tag:
+    def tag(self, now: float) -> Tag:
+        del now
         return self.state
 
     def unaffected(self, since: Tag, principal: Principal) -> bool:
@@ -49,7 +55,7 @@ class At:
 
 
 def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Principal | None:
-    return memory.recall(digest, At(tag), lambda: now)
+    return memory.recall(digest, At(tag), now)
 
 
 @pytest.mark.parametrize(
@@ -57,27 +63,10 @@ def recall(memory: Memory, digest: bytes, tag: Tag, now: float) -> Principal | N
 )
 def test_an_entry_counts_under_its_own_tag_only(tag: Tag) -> None:
     """Any change, seen by this guard or by another one, ends what is remembered."""
-    entry = Entry(principal(), NOW)
-    assert fresh(entry, NOW, 0.0)
-    assert not fresh(entry, tag, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("not_after", "now", "counts"),
-    [
-        (None, 0.0, True),
-        (None, 1e18, True),
-        (100.0, 99.999, True),
-        (100.0, 100.0, False),
-        (100.0, 100.001, False),
-        (0.0, 0.0, False),
-    ],
-)
-def test_an_entry_counts_before_its_limit_and_not_at_it(
-    not_after: float | None, now: float, counts: bool
-) -> None:
-    """A time limit ends an entry at that very moment, whatever the tag says."""
-    assert fresh(Entry(principal(), NOW, not_after), NOW, now) is counts
+    memory = Memory(10)
+    memory.keep(b"a", Entry(principal(), NOW))
+    assert recall(memory, b"a", NOW, 0.0) is not None
+    assert recall(memory, b"a", tag, 0.0) is None
 
 
 def test_a_fresh_entry_is_answered_as_it_was_kept() -> None:
@@ -97,14 +86,6 @@ def test_a_stale_entry_is_forgotten_for_good() -> None:
     assert len(memory) == 0
 
 
-def test_an_expired_entry_is_forgotten_for_good() -> None:
-    """An entry whose time is up does not come back when a clock reads less."""
-    memory = Memory(10)
-    memory.keep(b"a", Entry(principal(), NOW, not_after=5.0))
-    assert recall(memory, b"a", NOW, 5.0) is None
-    assert recall(memory, b"a", NOW, 4.0) is None
-
-
 def test_keeping_again_replaces() -> None:
     """The last decision kept for a text is the one that is answered."""
     memory, newer = Memory(10), principal(2)
@@ -112,15 +93,6 @@ def test_keeping_again_replaces() -> None:
     memory.keep(b"a", Entry(newer, Tag(1, 11)))
     assert len(memory) == 1
     assert recall(memory, b"a", Tag(1, 11), 0.0) is newer
-
-
-def test_recalling_does_not_prolong_an_entry() -> None:
-    """An entry that is asked for all the time ends when it would have ended anyway."""
-    memory = Memory(10)
-    memory.keep(b"a", Entry(principal(), NOW, not_after=10.0))
-    for tenths in range(100):
-        assert recall(memory, b"a", NOW, tenths / 10) is not None
-    assert recall(memory, b"a", NOW, 10.0) is None
 
 
 def test_what_is_used_stays_when_room_is_needed() -> None:
@@ -138,10 +110,10 @@ def test_the_store_is_not_asked_about_what_is_not_remembered() -> None:
     """An unknown text costs no look at the store's state."""
 
     class Unasked(At):
-        def tag(self) -> Tag:
-            raise AssertionError("the tag was read for nothing")
+        def tag(self, now: float) -> Tag:
+            raise AssertionError(f"the tag was read for nothing at {now}")
 
-    assert Memory(3).recall(b"a", Unasked(NOW), lambda: 0.0) is None
+    assert Memory(3).recall(b"a", Unasked(NOW), 0.0) is None
 
 
 def test_asking_again_and_again_takes_no_more_room() -> None:
@@ -185,11 +157,10 @@ def test_a_memory_of_nothing_is_refused(entries_max: int) -> None:
 
 digests = st.sampled_from([b"a", b"b", b"c", b"d", b"e"])
 tags = st.builds(Tag, st.integers(1, 2), st.integers(1, 3))
-clock = st.integers(0, 6).map(float)
 operations = st.lists(
     st.one_of(
-        st.tuples(st.just("keep"), digests, tags, st.one_of(st.none(), clock)),
-        st.tuples(st.just("recall"), digests, tags, clock),
+        st.tuples(st.just("keep"), digests, tags),
+        st.tuples(st.just("recall"), digests, tags),
     ),
     max_size=50,
 )
@@ -198,24 +169,43 @@ operations = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(entries_max=st.integers(1, 4), operations=operations)
 def test_stale_never_answers_and_the_bound_holds_in_any_history(
-    entries_max: int, operations: list[tuple[str, bytes, Tag, float | None]]
+    entries_max: int, operations: list[tuple[str, bytes, Tag]]
 ) -> None:
-    """Memory may forget, but what it answers was kept last, under this tag, and is in time."""
+    """Memory may forget, but what it answers was kept last, and under this tag."""
     memory = Memory(entries_max)
     kept: dict[bytes, Entry] = {}
-    for number, (verb, digest, tag, moment) in enumerate(operations):
+    for number, (verb, digest, tag) in enumerate(operations):
         if verb == "keep":
-            kept[digest] = Entry(principal(number), tag, moment)
+            kept[digest] = Entry(principal(number), tag)
             memory.keep(digest, kept[digest])
             assert recall(memory, digest, tag, -1.0) is kept[digest].principal
         else:
-            assert moment is not None
-            answer = recall(memory, digest, tag, moment)
+            answer = recall(memory, digest, tag, 0.0)
             if answer is not None:
-                entry = kept[digest]
-                assert answer is entry.principal
-                assert entry.tag == tag
-                assert entry.not_after is None or moment < entry.not_after
-            elif digest in kept and not fresh(kept[digest], tag, moment):
+                assert answer is kept[digest].principal
+                assert kept[digest].tag == tag
+            elif digest in kept and kept[digest].tag != tag:
                 del kept[digest]
         assert len(memory) <= entries_max
+
+
+def test_when_each_was_used_last_is_told_and_of_those_that_go_too() -> None:
+    """Whoever audits the promise finds every use, in memory or told when its entry leaves."""
+    left: list[Entry] = []
+    memory = Memory(2, leaving=left.append)
+    for number, digest in enumerate((b"a", b"b"), start=1):
+        memory.keep(digest, Entry(principal(number), Tag(1, 10, 4), at=5.0))
+    assert list(memory.used_since(5.0)) == []
+    assert recall(memory, b"a", Tag(1, 10, 4), 7.0) is not None
+    assert [(who.credential.id, *rest) for who, *rest in memory.used_since(5.0)] == [(1, 7.0, 4)]
+    memory.keep(b"c", Entry(principal(3), Tag(1, 10, 4), at=8.0))
+    assert [(each.principal.credential.id, each.at) for each in left] == [(2, 5.0)]
+    assert recall(memory, b"a", Tag(1, 11), 9.0) is None
+    assert [(each.principal.credential.id, each.at) for each in left] == [(2, 5.0), (1, 7.0)]
+
+
+def test_an_imprint_tells_texts_apart() -> None:
+    """Of one text always the same; of texts that differ in a byte another."""
+    text = b"Lab.orchard.12.345." + b"A" * 48
+    imprints = {imprint_of(text[:n] + b"!" + text[n + 1 :]) for n in range(len(text))}
+    assert len(imprints | {imprint_of(text), imprint_of(text)}) == len(text) + 1

@@ -20,14 +20,11 @@ class Hand:
     def __init__(self) -> None:
         self.at = 100.0
 
-    def __call__(self) -> float:
-        return self.at
-
 
 def page_at(epoch: int) -> tuple[Page, Hand]:
     """A page that has applied `epoch` and holds a lease of ten seconds."""
     clock = Hand()
-    page = Page(1, clock)
+    page = Page(1)
     page.apply([], epoch)
     page.extend(clock.at + 10)
     return page, clock
@@ -39,25 +36,25 @@ OTHER_KEY = subject(Kind.KEY, 8)
 
 def test_without_a_lease_there_is_no_tag() -> None:
     """A process that just began proves nothing."""
-    assert Page(1, Hand()).tag() is None
+    assert Page(1).tag(0.0) is None
 
 
 def test_a_lease_ends_at_its_deadline_and_not_after() -> None:
     """At the very moment of the deadline nothing counts any more."""
     page, clock = page_at(5)
     clock.at = 109.999
-    assert page.tag() == Tag(1, 5)
+    assert page.tag(clock.at) == Tag(1, 5, 5)
     clock.at = 110.0
-    assert page.tag() is None
+    assert page.tag(clock.at) is None
 
 
 def test_giving_up_ends_the_lease_and_keeps_what_is_known() -> None:
     """After a new lease, entries from before still count."""
     page, clock = page_at(5)
     page.give_up()
-    assert page.tag() is None
+    assert page.tag(clock.at) is None
     page.extend(clock.at + 10)
-    assert page.tag() == Tag(1, 5)
+    assert page.tag(clock.at) == Tag(1, 5, 5)
 
 
 def test_forgetting_ends_every_entry_for_good() -> None:
@@ -66,7 +63,7 @@ def test_forgetting_ends_every_entry_for_good() -> None:
     page.forget()
     page.apply([], 5)
     page.extend(clock.at + 10)
-    assert page.tag() == Tag(2, 5)
+    assert page.tag(clock.at) == Tag(2, 5, 5)
     assert not page.unaffected(Tag(1, 5), MINE)
 
 
@@ -121,8 +118,8 @@ def test_a_memory_keeps_what_was_not_affected_and_drops_what_was() -> None:
     memory.keep(b"mine", Entry(principal(7), Tag(1, 5)))
     memory.keep(b"other", Entry(principal(8), Tag(1, 5)))
     page.apply([(6, [subject(Kind.KEY, 8)])], 6)
-    assert memory.recall(b"mine", page, clock) is not None
-    assert memory.recall(b"other", page, clock) is None
+    assert memory.recall(b"mine", page, clock.at) is not None
+    assert memory.recall(b"other", page, clock.at) is None
     assert len(memory) == 1
 
 
@@ -132,9 +129,9 @@ def test_a_memory_outlives_a_lost_lease() -> None:
     memory = Memory(10)
     memory.keep(b"mine", Entry(principal(7), Tag(1, 5)))
     clock.at += 20
-    assert memory.recall(b"mine", page, clock) is None
+    assert memory.recall(b"mine", page, clock.at) is None
     page.extend(clock.at + 10)
-    assert memory.recall(b"mine", page, clock) is not None
+    assert memory.recall(b"mine", page, clock.at) is not None
 
 
 kinds = st.sampled_from([Kind.DATASOURCE, Kind.ROLE, Kind.USER, Kind.KEY])
@@ -145,7 +142,7 @@ logs = st.lists(st.lists(things | st.just(EVERYTHING), max_size=3), max_size=12)
 @given(logs, st.data())
 def test_unaffected_is_what_the_whole_log_says(log: list[list[int]], data: st.DataObject) -> None:
     """However the log is cut into pieces, with or without gaps: never fresher than the truth."""
-    page = Page(1, Hand())
+    page = Page(1)
     page.apply([], 0)
     numbered = list(enumerate(log, start=1))
     cuts = sorted([*data.draw(st.lists(st.integers(0, len(log)), max_size=4)), 0, len(log)])

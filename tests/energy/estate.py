@@ -14,7 +14,7 @@ from keyhalt.client.problems import TABLE
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import permit
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.core.principals import Credential, CredentialKind, UserFacts
 from keyhalt.core.profiles import Profile, profile_from
 from keyhalt.web.bodies import parse_body
 
@@ -43,25 +43,31 @@ def principal(
     for grant in grants.split():
         bits |= PROFILE.catalogue.grants(grant)
     return Principal(
-        environment="Test",
-        datasource_id=datasource_id,
-        datasource=f"ds{datasource_id}",
-        user_id=user_id,
-        user_code=code,
-        full_name=f"The user {code}",
-        email=f"{code}@example.org",
-        role_id=1,
-        role_name="role",
-        permissions=PermissionSet(bits),
-        topmosts={"places": places, "costCenters": centers},
-        credential=Credential(CredentialKind.KEY, user_id),
+        "Test",
+        UserFacts(
+            datasource_id=datasource_id,
+            datasource=f"ds{datasource_id}",
+            user_id=user_id,
+            user_code=code,
+            full_name=f"The user {code}",
+            email=f"{code}@example.org",
+            role_id=1,
+            role_name="role",
+            permissions=PermissionSet(bits),
+            topmosts={"places": places, "costCenters": centers},
+            active=True,
+            datasource_active=True,
+            sign_in_generation=0,
+        ),
+        Credential(CredentialKind.KEY, user_id),
     )
 
 
 def without(caller: Principal, need: str) -> Principal:
     """The same caller, lacking one permission."""
     bits = PROFILE.catalogue.need(*need.split(".")).bits
-    return replace(caller, permissions=PermissionSet(caller.permissions & ~bits))
+    user = replace(caller.user, permissions=PermissionSet(caller.permissions & ~bits))
+    return replace(caller, user=user)
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def test_a_place_cannot_lie_in_itself(estate: Estate) -> None:
 
 def test_another_datasource_is_another_world(estate: Estate) -> None:
     """The same topmosts and all permissions, in another datasource: nothing is there to see."""
-    other = replace(estate.admin, datasource_id=2)
+    other = replace(estate.admin, user=replace(estate.admin.user, datasource_id=2))
     for name in LISTS:
         answer = estate.api(other, "GET", f"/api/v3/{name}")
         assert answer.body == []

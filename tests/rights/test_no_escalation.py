@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from keyhalt.core.decisions import Denied
-from keyhalt.core.principals import Credential, CredentialKind, UserFacts, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.people import RoleEdit, UserDraft, UserEdit
 from tests.world import OPERATOR, ORIGIN, World, make_world, open_world
@@ -119,7 +119,7 @@ def do(  # noqa: PLR0911, PLR0917
     """One call as the user `actor` would make it, with a token, over the wire."""
     engine = world.engine
     facts = next(user for user in engine.look_up.users(1) if user.user_id == actor)
-    acting = principal_of(facts, Credential(CredentialKind.TOKEN, 1), "Lab")
+    acting = Principal("Lab", facts, Credential(CredentialKind.TOKEN, 1))
     topmosts = {"places": tuple(sorted(set(nodes)))}
     users, roles = engine.manage_users, engine.manage_roles
     name = f"r{'-'.join(some)}"

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from keyhalt.core.permissions import NOTHING, PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 from keyhalt.core.sharing import CallerWeek
 from keyhalt.storage.callers import ROWS_MAX, week_of
 from keyhalt.storage.schema_use import key_caller
@@ -119,7 +119,9 @@ def test_tokens_are_counted_by_their_user(
 ) -> None:
     """Over days, with who it was last; nothing of it is counted as use of a key."""
     for number in (1, 2):
-        token = replace(PRINCIPAL, credential=Credential(CredentialKind.TOKEN, number), user_id=4)
+        token = Principal(
+            "Lab", replace(PRINCIPAL.user, user_id=4), Credential(CredentialKind.TOKEN, number)
+        )
         agent = [(b"user-agent", b"legacy/1")]
         recorder.allowed(token, PermissionSet(1), "GET", "/a", ("203.0.113.9", 5), agent)
         recorder.flush()

@@ -24,7 +24,7 @@ from tests.world import OPERATOR, ORIGIN, PASSWORD, World, until
 
 def ask(engine: Any, key: str) -> Allowed | Denied:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    known = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
+    known = engine.verify.remembered(presented.only_key, presented.over_https)
     if known is None:
         return asyncio.run(engine.verify.verify(presented))
     return Allowed(known) if isinstance(known, Principal) else known
@@ -32,7 +32,7 @@ def ask(engine: Any, key: str) -> Allowed | Denied:
 
 def remembers(engine: Any, key: str) -> bool:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    known = engine.verify.remembered(presented.only_key, over_https=presented.over_https)
+    known = engine.verify.remembered(presented.only_key, presented.over_https)
     return isinstance(known, Principal)
 
 
@@ -245,7 +245,7 @@ def _verifier(  # noqa: PLR0917
     while not stop.value:
         for number, each in enumerate(presented):
             was_returned = returned[number]
-            known = engine.verify.remembered(each.only_key, over_https=each.over_https)
+            known = engine.verify.remembered(each.only_key, each.over_https)
             if known is None:
                 known = loop.run_until_complete(engine.verify.verify(each))
             accepted = isinstance(known, Allowed | Principal)

@@ -7,19 +7,22 @@ import threading
 
 from keyhalt.client.credentials import key_in_query
 from keyhalt.core.decisions import Allowed, Presented
-from keyhalt.core.freshness import Memory, Tag
+from keyhalt.core.freshness import Entry, Freshness, Memory, Tag
 from keyhalt.core.principals import Principal
 from keyhalt.embed import Engine
 from keyhalt.storage.promise import KEEP_DAYS, Witness
 from keyhalt.usecases.verify import Verify
 from tests.world import OPERATOR, ORIGIN, World
 
+OVER_HTTPS = True
 
-class Stale:
+
+class Stale(Freshness):
     """A verifier's worst mistake: everything it ever read is fresh for ever."""
 
-    def tag(self) -> Tag:
-        return Tag(1, 1)
+    def tag(self, now: float) -> Tag:
+        del now
+        return Tag(1, 1, 1)
 
     def unaffected(self, since: Tag, principal: Principal) -> bool:
         del since, principal
@@ -28,16 +31,18 @@ class Stale:
 
 def stale(engine: Engine) -> Verify:
     """A verifier of that process, but for the mistake."""
+    memory = Memory(100, leaving=engine.recording.witness.left)
+    engine.recording.witness.watch(memory)
     return Verify(
-        reader=engine.verifying.reader, memory=Memory(100), freshness=Stale(), here=engine.here,
+        reader=engine.verifying.reader, memory=memory, freshness=Stale(), here=engine.here,
         catalogue=engine.profile.catalogue, recorder=engine.recorder, use=engine.use_recorder,
-        clock=engine.clock, find_in_url=key_in_query, witness=engine.recording.witness.allowed,
+        clock=engine.clock, find_in_url=key_in_query,
     )  # fmt: skip
 
 
 def asked(verify: Verify, key: str) -> bool:
     presented = Presented(keys=(key.encode(),), over_https=True)
-    if verify.remembered(key.encode(), over_https=True) is not None:
+    if verify.remembered(key.encode(), OVER_HTTPS) is not None:
         return True
     return isinstance(asyncio.run(verify.verify(presented)), Allowed)
 
@@ -86,7 +91,7 @@ def test_nothing_is_found_where_it_is_kept(world: World) -> None:
             while not stop.is_set():
                 for _, key in keys:
                     presented = Presented(keys=(key.encode(),), over_https=True)
-                    if verify.remembered(key.encode(), over_https=True) or isinstance(
+                    if verify.remembered(key.encode(), OVER_HTTPS) or isinstance(
                         runner.run(verify.verify(presented)), Allowed
                     ):
                         allowed[number] += 1
@@ -112,16 +117,14 @@ def test_it_is_said_what_cannot_be_compared(world: World) -> None:
     user = world.user("jsmith", "orders.view")
     here, there = world.key(user), world.key(user, "there")
     assert asked(world.engine.verify, here[1])
-    today = world.engine.clock.now().date()
     away = Witness(
-        world.engine.stores.use, process="away", boot="another",
-        known=lambda: None, today=lambda: today,
-    )  # fmt: skip
+        world.engine.stores.use, process="away", boot="another", clock=world.engine.clock
+    )
     decision = asyncio.run(
         world.engine.verify.verify(Presented(keys=(there[1].encode(),), over_https=True))
     )
     assert isinstance(decision, Allowed)
-    away.allowed(decision.principal, 1e12)
+    away.left(Entry(decision.principal, Tag(1, 1), at=1e12))
     away.flush()
     world.engine.recording.witness.flush()
     for key_id, _ in (here, there):

@@ -13,6 +13,8 @@ from keyhalt.core.secrets import Secret
 from keyhalt.storage.postgres_reader import PostgresReader
 from tests.world import OPERATOR, ORIGIN, World
 
+OVER_HTTPS = True
+
 
 def verified(world: World, *keys: str) -> list[Decision]:
     async def ask() -> list[Decision]:
@@ -51,10 +53,7 @@ def test_a_key_seen_for_the_first_time_costs_one_statement(
     assert isinstance(verified(world, key)[0], Allowed)
     assert len(statements) == 1
     presented = Presented(keys=(key.encode(),), over_https=True)
-    assert (
-        world.engine.verify.remembered(presented.only_key, over_https=presented.over_https)
-        is not None
-    )
+    assert world.engine.verify.remembered(presented.only_key, presented.over_https) is not None
     assert len(statements) == 1
 
 
@@ -73,7 +72,7 @@ def test_garbage_costs_no_statement(world: World, statements: list[str]) -> None
 def answered(world: World, text: str) -> Allowed | Cause:
     """As the middleware asks: memory first."""
     verify = world.engine.verify
-    known = verify.remembered(text.encode(), over_https=True)
+    known = verify.remembered(text.encode(), OVER_HTTPS)
     if known is None:
         (known,) = verified(world, text)
     return known.cause if isinstance(known, Denied) else Allowed(getattr(known, "principal", known))
@@ -155,7 +154,7 @@ def test_a_thousand_first_requests_for_one_key_make_one_read(
             *(
                 verify.verify(presented)
                 for _ in range(1000)
-                if verify.remembered(presented.only_key, over_https=presented.over_https) is None
+                if verify.remembered(presented.only_key, presented.over_https) is None
             )
         )
 
@@ -200,5 +199,5 @@ def test_who_waited_for_a_read_that_a_change_overtook_reads_again(world: World) 
     first, second = asyncio.run(ask())
     assert isinstance(first, Allowed)
     assert isinstance(second, Denied)
-    known = verify.remembered(presented.only_key, over_https=presented.over_https)
+    known = verify.remembered(presented.only_key, presented.over_https)
     assert not isinstance(known, Principal)

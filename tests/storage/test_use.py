@@ -14,7 +14,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import event
 
 from keyhalt.core.permissions import NOTHING, PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, Principal
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from keyhalt.embed import Engine
 from keyhalt.storage.use_recorder import KEYS_MAX, UseRecorder
 from keyhalt.storage.uses import HOURS, SqlUses, Used, add_uses, first_kept, forget
@@ -25,18 +25,23 @@ from tests.world import World
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
 PRINCIPAL = Principal(
-    environment="Lab",
-    datasource_id=1,
-    datasource="acme",
-    user_id=1,
-    user_code="ada",
-    full_name="Ada",
-    email="",
-    role_id=1,
-    role_name="Owner",
-    permissions=PermissionSet(0b111),
-    topmosts={},
-    credential=Credential(CredentialKind.KEY, 1),
+    "Lab",
+    UserFacts(
+        datasource_id=1,
+        datasource="acme",
+        user_id=1,
+        user_code="ada",
+        full_name="Ada",
+        email="",
+        role_id=1,
+        role_name="Owner",
+        permissions=PermissionSet(0b111),
+        topmosts={},
+        active=True,
+        datasource_active=True,
+        sign_in_generation=0,
+    ),
+    Credential(CredentialKind.KEY, 1),
 )
 
 
@@ -264,10 +269,10 @@ def test_writing_use_moves_neither_the_epoch_nor_a_guard(
     freshness = world.engine.verifying.freshness
     with world.engine.rights.look() as tx:
         epoch = tx.epoch()
-    tag = freshness.tag()
+    tag = freshness.tag(world.engine.clock.monotonic())
     _allow(recorder)
     recorder.flush()
-    assert freshness.tag() == tag
+    assert freshness.tag(world.engine.clock.monotonic()) == tag
     with world.engine.rights.look() as tx:
         assert tx.epoch() == epoch
 

@@ -92,7 +92,7 @@ class _Running:
         self._thread.start()
 
     async def decide(self, presented: Presented) -> Decision:
-        known = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
+        known = self.verifier.remembered(presented.only_key, presented.over_https)
         if known is None:
             return await self.verifier.verify(presented)
         return known if isinstance(known, Denied) else Allowed(known)

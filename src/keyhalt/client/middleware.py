@@ -48,6 +48,16 @@ class Counter(Protocol):
         """Count a request that was let through, by which permissions; returns at once."""
 
 
+class Remembered(Protocol):
+    def __call__(self, key: bytes | None, over_https: bool, /) -> Principal | Denied | None:  # noqa: FBT001 - by position: each request calls it
+        """What was decided on `key`, the only one of a request, if that is proved fresh.
+
+        None: it is not remembered, or there is none or more than one key; ask. What was remembered
+        came over HTTPS unless that need not be, and this is looked at again: so a hit is what
+        asking would give.
+        """
+
+
 class Verifier(Counter, Protocol):
     """What decides. The engine in this process is one; so is a remote one."""
 
@@ -58,8 +68,8 @@ class Verifier(Counter, Protocol):
     def need(self, name: str) -> Need:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> Principal | Denied | None:
-        """What was decided on the only key of a request, if that is remembered and proved fresh."""
+    @property
+    def remembered(self) -> Remembered: ...
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store. A store that cannot be asked is a denial, too."""
@@ -127,11 +137,11 @@ class Authenticate:
         self._legacy = (legacy or LegacyNotice()).headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope["path"] in self._open:
+        if scope["type"] == "lifespan" or (self._open and scope["path"] in self._open):
             await self._app(scope, receive, send)
             return
         headers, answer = scope["headers"], send
-        principal = self._remembered(only_key(headers), over_https=scope.get("scheme") in SECURE)
+        principal = self._remembered(only_key(headers), scope.get("scheme") in SECURE)
         if principal is None:
             decision = await self._verifier.verify(read(scope))
             if isinstance(decision, Allowed):

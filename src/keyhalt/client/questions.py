@@ -12,7 +12,7 @@ from typing import Any, cast
 from keyhalt.client.credentials import KEY_HEADER_NAME, key_in_query
 from keyhalt.core.decisions import Allowed, Decision, Denied, Presented, Reason
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, Principal
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 
 VERIFY_PATH = "/api/keyhalt/v1/verify"
 SECRET_HEADER = "Keyhalt-Proxy-Secret"  # noqa: S105 - the name of a header
@@ -94,22 +94,25 @@ def decision_in(
             by_bearer=answer["byBearer"] is True,
         )
     told = answer["principal"]
+    kind, number = CredentialKind(told["credential"]["kind"]), told["credential"]["id"]
+    return Allowed(Principal(told["environment"], _user_in(told, bits), Credential(kind, number)))
+
+
+def _user_in(told: Mapping[str, Any], bits: Callable[[Iterable[str]], PermissionSet]) -> UserFacts:
     topmosts = cast("Mapping[str, Iterable[int]]", told["topmosts"])
-    return Allowed(
-        Principal(
-            environment=told["environment"],
-            datasource_id=told["datasourceId"],
-            datasource=told["datasource"],
-            user_id=told["userId"],
-            user_code=told["userCode"],
-            full_name=told["fullName"],
-            email=told["email"],
-            role_id=told["roleId"],
-            role_name=told["roleName"],
-            permissions=bits(told["permissions"]),
-            topmosts={name: tuple(ids) for name, ids in topmosts.items()},
-            credential=Credential(
-                CredentialKind(told["credential"]["kind"]), told["credential"]["id"]
-            ),
-        )
+    return UserFacts(
+        user_id=told["userId"],
+        user_code=told["userCode"],
+        full_name=told["fullName"],
+        email=told["email"],
+        datasource_id=told["datasourceId"],
+        datasource=told["datasource"],
+        role_id=told["roleId"],
+        role_name=told["roleName"],
+        permissions=bits(told["permissions"]),
+        topmosts={name: tuple(ids) for name, ids in topmosts.items()},
+        # Allowed, so both were. Nothing here asks for a generation: the server did.
+        active=True,
+        datasource_active=True,
+        sign_in_generation=0,
     )

@@ -73,7 +73,7 @@ class RemoteVerifier:
         """Any well-formed name: what the server does not know, nobody has."""
         return self._names.need(name)
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> None:
+    def remembered(self, key: bytes | None, over_https: bool, /) -> None:  # noqa: FBT001 - see Remembered
         """Nothing is."""
         del key, over_https
 

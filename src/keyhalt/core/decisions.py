@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 from keyhalt.core import keytext
 from keyhalt.core.keytext import KeyClaim, Malformed
 from keyhalt.core.permissions import NOTHING, Need, PermissionSet
-from keyhalt.core.principals import Credential, CredentialKind, Principal, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 from keyhalt.core.secrets import GenerationState, MacKeys, digest_of, same
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def decide_key(claim: KeyClaim | ForeignKey, facts: KeyFacts | None, here: Here)
     credential = Credential(CredentialKind.KEY, facts.key_id)
     cause = _fault_of_row(claim, facts, here)
     if cause is None:
-        return Allowed(principal_of(owner, credential, here.environment))
+        return Allowed(Principal(here.environment, owner, credential))
     # A row that contradicts the text tells nothing true of an owner.
     known = cause not in (Cause.ROW_MISMATCH, Cause.UNKNOWN_KEY)
     return Denied(
@@ -337,7 +337,7 @@ def _signed_in(
     user: UserFacts, credential: Credential, here: Here, cause: Cause | None
 ) -> Decision:
     if cause is None:
-        return Allowed(principal_of(user, credential, here.environment))
+        return Allowed(Principal(here.environment, user, credential))
     by_bearer = credential.kind is CredentialKind.TOKEN
     return Denied(
         Reason.INVALID_TOKEN if by_bearer else Reason.INVALID_SESSION,
@@ -372,7 +372,7 @@ def decide_session(
 def permit(principal: Principal, need: Need | None, instead: Need | None = None) -> Denied | None:
     """Check 8: None when the owner has the permission, or `instead`, or none is asked for."""
     # As `covers`, without its call: this runs for every request.
-    if need is None or principal.permissions & need.bits == need.bits:
+    if need is None or principal.user.permissions & need.bits == need.bits:
         return None
     if instead is not None and principal.permissions & instead.bits == instead.bits:
         return None

@@ -18,7 +18,7 @@ from keyhalt.core.decisions import (
     permit,
     standing,
 )
-from keyhalt.core.principals import Credential, CredentialKind, principal_of
+from keyhalt.core.principals import Credential, CredentialKind, Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ def _steps(
         no = Denied(Reason.INVALID_KEY, cause) if against else None
         yield Step("7", *_STANDING[cause](owner, against), no)
     credential = Credential(CredentialKind.KEY, facts.key_id)
-    principal = principal_of(owner, credential, here.environment)
+    principal = Principal(here.environment, owner, credential)
     denied = permit(principal, need)
     grants = "does not grant" if denied else "grants"
     said = f"the role {owner.role_name!r} of {owner.user_code} {grants} {need}"

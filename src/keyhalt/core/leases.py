@@ -11,10 +11,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from keyhalt.core.freshness import Tag
+from keyhalt.core.freshness import Freshness, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from keyhalt.core.principals import Principal
 
@@ -52,35 +52,35 @@ def subjects_of(principal: Principal) -> tuple[int, ...]:
     )
 
 
-class Page:
-    """Implements Freshness. `clock`: seconds that never go back and run on in a suspended machine.
+class Page(Freshness):
+    """`current`: the epoch applied. `deadline`: until when the lease holds; 0 without one.
 
-    The writers' methods are the keeper's (usecases/keep_lease.py), in one thread.
+    Seconds are of a clock that never goes back and runs on in a suspended machine. The writers'
+    methods are the keeper's (usecases/keep_lease.py), in one thread.
     """
 
-    def __init__(self, guard: int, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._deadline = 0.0
-        self._tag = Tag(guard, NEVER_APPLIED)
+    def __init__(self, guard: int) -> None:
+        self.deadline = 0.0
+        self.current = Tag(guard, NEVER_APPLIED)
         # (guard, floor, last epoch by subject). What is below the floor is known to be changed.
         self._seen: tuple[int, int, dict[int, int]] = (guard, NEVER_APPLIED, {})
 
     # -------------------------------------------------------------- verifiers
 
-    def tag(self) -> Tag | None:
+    def tag(self, now: float) -> Tag | None:
         """The epoch applied, under a lease that holds. None without one.
 
         The lease first: read the other way round, an old number could be taken for a fresh one
         when the process slept between the two and its keeper renewed meanwhile.
         """
-        deadline = self._deadline
-        if self._clock() < deadline:
-            return self._tag
+        deadline = self.deadline
+        if now < deadline:
+            return self.current
         return None
 
     def unaffected(self, since: Tag, principal: Principal) -> bool:
-        # Read once: it is replaced and never emptied, so it knows all that `_tag` did, or it is of
-        # another guard. Asking `_tag` for the guard would miss a `forget` that is half done.
+        # Read once: it is replaced and never emptied, so it knows all that `current` did, or it is
+        # of another guard. Asking `current` for the guard would miss a `forget` that is half done.
         guard, floor, last = self._seen
         number = since.number
         return (
@@ -89,15 +89,11 @@ class Page:
             and all(last.get(each, NEVER_APPLIED) <= number for each in subjects_of(principal))
         )
 
-    def lease_seconds(self) -> float:
-        """For how long the lease lasts yet, 0 without one. Decides nothing."""
-        return max(0.0, self._deadline - self._clock())
-
     # -------------------------------------------------------------- the keeper
 
     @property
     def applied(self) -> int:
-        return self._tag.number
+        return self.current.number
 
     def apply(self, changes: Iterable[tuple[int, Iterable[int]]], upto: int) -> None:
         """Take in what was changed after `applied`, up to `upto`: (epoch, subjects), ascending.
@@ -117,19 +113,19 @@ class Page:
             floor, last = upto, {}
         self._seen = (guard, floor, last)
         # Last: whoever reads this number finds all of it above.
-        self._tag = Tag(guard, upto)
+        self.current = Tag(guard, upto, upto)
 
     def extend(self, deadline: float) -> None:
         """`deadline`: counted from before the look that proves it, never from its answer."""
-        self._deadline = deadline
+        self.deadline = deadline
 
     def give_up(self) -> None:
         """Hold no lease from now on; what is known stays known."""
-        self._deadline = 0.0
+        self.deadline = 0.0
 
     def forget(self) -> None:
         """The numbers begin anew (another database, or an older one): nothing kept counts."""
-        guard = self._tag.guard + 1
-        self._deadline = 0.0
+        guard = self.current.guard + 1
+        self.deadline = 0.0
         self._seen = (guard, NEVER_APPLIED, {})
-        self._tag = Tag(guard, NEVER_APPLIED)
+        self.current = Tag(guard, NEVER_APPLIED)

@@ -45,7 +45,7 @@ class UserFacts:
     role_id: int
     role_name: str
     permissions: PermissionSet
-    topmosts: Mapping[str, tuple[int, ...]]
+    topmosts: Mapping[str, tuple[int, ...]] = field(hash=False)
     """Hierarchy to the ids of its topmost nodes, ascending. Never the nodes below them."""
     active: bool
     datasource_active: bool
@@ -101,24 +101,57 @@ class Principal:
     """Who a request turned out to be: the owner, acting by one credential, in one place.
 
     Rights are as of the read that made it; it is remembered only while they are proved fresh.
+    `user` is shared by all keys of one owner, so that remembering one more costs little.
     """
 
     environment: str
-    datasource_id: int
-    datasource: str
-    user_id: int
-    user_code: str
-    full_name: str
-    email: str
-    role_id: int
-    role_name: str
-    permissions: PermissionSet
-    topmosts: Mapping[str, tuple[int, ...]] = field(hash=False)
+    user: UserFacts
     credential: Credential
+
+    @property
+    def datasource_id(self) -> int:
+        return self.user.datasource_id
+
+    @property
+    def datasource(self) -> str:
+        return self.user.datasource
+
+    @property
+    def user_id(self) -> int:
+        return self.user.user_id
+
+    @property
+    def user_code(self) -> str:
+        return self.user.user_code
+
+    @property
+    def full_name(self) -> str:
+        return self.user.full_name
+
+    @property
+    def email(self) -> str:
+        return self.user.email
+
+    @property
+    def role_id(self) -> int:
+        return self.user.role_id
+
+    @property
+    def role_name(self) -> str:
+        return self.user.role_name
+
+    @property
+    def permissions(self) -> PermissionSet:
+        return self.user.permissions
+
+    @property
+    def topmosts(self) -> Mapping[str, tuple[int, ...]]:
+        """Hierarchy to the ids of its topmost nodes, as in UserFacts."""
+        return self.user.topmosts
 
     def topmost_ids(self, hierarchy: str) -> tuple[int, ...]:
         """The nodes of `hierarchy` that the owner sees from; none means nothing of it."""
-        return self.topmosts.get(hierarchy, ())
+        return self.user.topmosts.get(hierarchy, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +163,3 @@ class Operator:
 
 Acting = Principal | Operator
 """Who may call a verb."""
-
-
-def principal_of(user: UserFacts, credential: Credential, environment: str) -> Principal:
-    return Principal(
-        environment=environment,
-        datasource_id=user.datasource_id,
-        datasource=user.datasource,
-        user_id=user.user_id,
-        user_code=user.user_code,
-        full_name=user.full_name,
-        email=user.email,
-        role_id=user.role_id,
-        role_name=user.role_name,
-        permissions=user.permissions,
-        topmosts=user.topmosts,
-        credential=credential,
-    )

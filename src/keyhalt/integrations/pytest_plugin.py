@@ -30,7 +30,7 @@ from keyhalt.core.decisions import (
     decide_key,
     examine,
 )
-from keyhalt.core.principals import Credential, CredentialKind, Principal
+from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from keyhalt.core.secrets import Generation, GenerationState, MacKeys, digest_of
 
 if TYPE_CHECKING:
@@ -76,20 +76,23 @@ class StubVerifier:
             generation=_GENERATION,
             random=os.urandom(19),
         ).reveal()
-        self._principals[digest_of(text.encode())] = Principal(
-            environment="Test",
-            datasource_id=1,
-            datasource=datasource,
+        user = UserFacts(
             user_id=number,
             user_code=user_code,
             full_name=user_code.title(),
             email="",
+            datasource_id=1,
+            datasource=datasource,
             role_id=number,
             role_name="Test",
             permissions=self._names.bits(permissions),
             topmosts={name: tuple(ids) for name, ids in (topmosts or {}).items()},
-            credential=Credential(CredentialKind.KEY, number),
+            active=True,
+            datasource_active=True,
+            sign_in_generation=0,
         )
+        credential = Credential(CredentialKind.KEY, number)
+        self._principals[digest_of(text.encode())] = Principal("Test", user, credential)
         return text
 
     def delete_key(self, text: str) -> None:
@@ -99,7 +102,7 @@ class StubVerifier:
     def need(self, name: str) -> Need:
         return self._names.need(name)
 
-    def remembered(self, key: bytes | None, *, over_https: bool) -> None:
+    def remembered(self, key: bytes | None, over_https: bool, /) -> None:  # noqa: FBT001 - see Remembered
         del key, over_https
 
     async def verify(self, presented: Presented) -> Decision:

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from keyhalt.client.credentials import key_in_query
 from keyhalt.core.decisions import Allowed, Presented
-from keyhalt.core.freshness import Memory
+from keyhalt.core.freshness import Freshness, Memory
 from keyhalt.core.principals import Principal
 from keyhalt.embed import Engine, EngineOptions, open_engine
 from keyhalt.usecases.verify import Verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from keyhalt.core.freshness import Freshness, Tag
+    from keyhalt.core.freshness import Tag
 
 KEYS_AT_ONCE = 8
 PAUSE_EVERY = 4
@@ -45,19 +44,18 @@ class Share:
     counts: Any
 
 
-class Blind:
+class Blind(Freshness):
     """A memory that looks at the store once a second, as others do."""
 
-    def __init__(self, freshness: Freshness, clock: Callable[[], float]) -> None:
+    def __init__(self, freshness: Freshness) -> None:
         self._freshness = freshness
-        self._clock = clock
         self._until = 0.0
         self._tag: Tag | None = None
 
-    def tag(self) -> Tag | None:
-        if self._clock() >= self._until:
-            self._tag = self._freshness.tag()
-            self._until = self._clock() + BLIND_SECONDS
+    def tag(self, now: float) -> Tag | None:
+        if now >= self._until:
+            self._tag = self._freshness.tag(now)
+            self._until = now + BLIND_SECONDS
         return self._tag
 
     def unaffected(self, since: Tag, principal: Principal) -> bool:
@@ -140,7 +138,7 @@ def _blind(engine: Engine) -> Verify:
     return Verify(
         reader=engine.verifying.reader,
         memory=Memory(1000),
-        freshness=Blind(engine.verifying.freshness, engine.clock.monotonic),
+        freshness=Blind(engine.verifying.freshness),
         here=engine.here,
         catalogue=engine.profile.catalogue,
         recorder=engine.recorder,
@@ -171,7 +169,7 @@ class _Asking:
         # The word first: what begins after the delete has returned must not be allowed.
         later = bool(self._share.returned[which])
         presented = self._keys[which]
-        known = self._verify.remembered(presented.only_key, over_https=presented.over_https)
+        known = self._verify.remembered(presented.only_key, presented.over_https)
         allowed = isinstance(known, Principal) or (
             known is None and isinstance(await self._verify.verify(presented), Allowed)
         )

@@ -19,7 +19,7 @@ from keyhalt.storage.rows import key_facts, session_facts, token_facts
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts
@@ -44,8 +44,15 @@ class PostgresReader:
     Holds at most `pool_size` connections, each made when it is first needed.
     """
 
-    def __init__(self, database: Database, freshness: Freshness, watch: Watch) -> None:
+    def __init__(
+        self,
+        database: Database,
+        freshness: Freshness,
+        watch: Watch,
+        clock: Callable[[], float],
+    ) -> None:
         self._watch = watch
+        self._clock = clock
         url = driver_url(database.url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._arguments = connect_arguments(database)
@@ -92,7 +99,7 @@ class PostgresReader:
 
     async def _any_imported(self) -> bool:
         # Importing raises the epoch, so a tag that is held knows of it.
-        tag = self._freshness.tag()
+        tag = self._freshness.tag(self._clock())
         if tag is None or self._imported is None or self._imported[0] != tag:
             found = await self._one(ANY_IMPORTED) is not None
             if tag is None:

@@ -86,7 +86,7 @@ class PostgresStores:
         )
 
     def verifying(self, watch: Watch) -> PostgresVerifying:
-        page = Page(next(_guards), self._machine.clock)
+        page = Page(next(_guards))
         direct = postgres.open_direct(self._database, channel=CHANNEL)
         keep_lease = KeepLease(
             page=page,
@@ -100,7 +100,9 @@ class PostgresStores:
         keeper = Keeper(
             keep_lease, direct, self._machine.uniform, lease_seconds=self._lease_seconds
         )
-        return PostgresVerifying(PostgresReader(self._database, page, watch), page, keeper)
+        clock = self._machine.clock
+        reader = PostgresReader(self._database, page, watch, clock)
+        return PostgresVerifying(reader, page, keeper, clock)
 
     def bury(self, process: str) -> None:
         self._ledger(self._engine).bury(process)
@@ -115,18 +117,22 @@ class PostgresStores:
 class PostgresVerifying:
     """A reader, and a lease that is kept by a thread from here to `close`."""
 
-    def __init__(self, reader: PostgresReader, page: Page, keeper: Keeper) -> None:
+    def __init__(
+        self, reader: PostgresReader, page: Page, keeper: Keeper, clock: Callable[[], float]
+    ) -> None:
         self.reader = reader
         self.freshness = page
+        self._clock = clock
         self._keeper = keeper
         keeper.start()
 
     def ready(self) -> bool:
         """Whether a lease is held: its keeper asks the database four times a second."""
-        return self.freshness.tag() is not None
+        return self.lease_seconds() > 0
 
     def lease_seconds(self) -> float:
-        return self.freshness.lease_seconds()
+        """For how long the lease lasts yet, 0 without one. Decides nothing."""
+        return max(0.0, self.freshness.deadline - self._clock())
 
     def close(self) -> None:
         self.reader.close()

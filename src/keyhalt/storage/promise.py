@@ -1,7 +1,8 @@
 """When each process last let a key through: kept in memory, written with what keys do.
 
-A request replaces a row in memory: no lock, no wait, no write. As in use_recorder.py, what was kept
-is held back for one more turn, and a crash loses what was not written.
+A request costs nothing here: when an entry was last used stands in it, in the verifier's memory,
+and is looked up there at each turn. Of entries that go, it is kept until then. A crash loses what
+was not written.
 """
 
 from __future__ import annotations
@@ -24,27 +25,24 @@ from keyhalt.usecases.audit_promise import EndedKey
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy import ColumnElement, Connection, Engine
 
-    from keyhalt.core.marks import Mark
-    from keyhalt.core.principals import Principal
+    from keyhalt.core.freshness import Entry, Memory
+    from keyhalt.usecases.ports import Clock
 
 KEYS_MAX = 100_000
 """Keys in memory between two turns."""
 KEEP_DAYS = 30
 PAGE = 500
 _log = logging.getLogger("keyhalt")
-_Kept = tuple[float, "Mark | None", int]
+_Kept = tuple[float, int, int]
 
 
 class Witness:
-    """One per process. `allowed` is called from one thread at a time.
-
-    `known`: the highest epoch that this process knows of.
-    """
+    """One per process. `left` is called from one thread at a time."""
 
     def __init__(
         self,
@@ -52,32 +50,38 @@ class Witness:
         *,
         process: str,
         boot: str,
-        known: Callable[[], Mark | None],
-        today: Callable[[], date],
+        clock: Clock,
     ) -> None:
         self._engine = use
         self._process = process
         self._boot = boot
-        self._known = known
-        self._today = today
+        self._clock = clock
+        self._memory: Memory | None = None
+        self._looks = (0.0, 0.0)
         self._now: dict[int, _Kept] = {}
         self._before: dict[int, _Kept] = {}
         self._unwritten: dict[int, _Kept] = {}
         self._forgot: date | None = None
         self._turn = threading.Lock()
 
-    def allowed(self, principal: Principal, began: float) -> None:
-        """A key was let through. `began`: before that was proved, after the request arrived."""
-        kept = self._now
-        key_id = principal.credential.id
+    def left(self, entry: Entry) -> None:
+        """An entry goes from the memory, or was used without ever being kept there."""
+        kept, key_id = self._now, entry.principal.credential.id
         if key_id in kept or len(kept) < KEYS_MAX:
-            kept[key_id] = (began, self._known(), principal.datasource_id)
+            kept[key_id] = (entry.at, entry.tag.epoch, entry.principal.datasource_id)
+
+    def watch(self, memory: Memory) -> None:
+        """Look into `memory` at each turn. What leaves it must be told to `left`."""
+        self._memory = memory
 
     def turn(self) -> None:
-        """Write what was kept up to the turn before. What cannot be written is kept."""
+        """Write what was used up to now. What cannot be written is kept."""
         with self._turn:
             kept, self._before, self._now = self._before, self._now, {}
-            self._unwritten |= kept
+            for key_id, one in (*kept.items(), *self._remembered()):
+                other = self._unwritten.get(key_id)
+                if (other or one) <= one and (other or len(self._unwritten) < KEYS_MAX):
+                    self._unwritten[key_id] = one
             try:
                 self._write()
             except StoreUnavailableError as error:
@@ -88,8 +92,17 @@ class Witness:
         self.turn()
         self.turn()
 
+    def _remembered(self) -> Iterator[tuple[int, _Kept]]:
+        """What was used since the look before the last: one use may have been half noted then."""
+        if self._memory is None:
+            return
+        before, last = self._looks
+        self._looks = (last, self._clock.monotonic())
+        for principal, at, epoch in self._memory.used_since(before):
+            yield principal.credential.id, (at, epoch, principal.datasource_id)
+
     def _write(self) -> None:
-        today = self._today()
+        today = self._clock.now().date()
         if self._unwritten:
             rows = [self._row(key_id, kept, today) for key_id, kept in self._unwritten.items()]
             with transaction(self._engine, write=True) as connection:
@@ -102,14 +115,14 @@ class Witness:
             self._forgot = today
 
     def _row(self, key_id: int, kept: _Kept, today: date) -> dict[str, object]:
-        began, known, datasource_id = kept
+        began, epoch, datasource_id = kept
         return {
             "datasource_id": datasource_id,
             "key_id": key_id,
             "process": self._process,
             "boot": self._boot,
             "began": began,
-            "epoch": -1 if known is None else known.epoch,
+            "epoch": epoch,
             "day": today.isoformat(),
         }
 

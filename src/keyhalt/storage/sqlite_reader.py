@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from keyhalt.core.freshness import Tag
+from keyhalt.core.freshness import NO_EPOCH, Freshness, Tag
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, session_facts, token_facts
 from keyhalt.storage.sqlite import VERIFY_BUSY_SECONDS, open_file
@@ -30,7 +30,7 @@ _guards = itertools.count(1)
 _ask = Questions(SQLiteDialect_pysqlite(paramstyle="qmark"))
 
 
-class SqliteReader:
+class SqliteReader(Freshness):
     """One per process, used from one event loop. Each method may raise StoreUnavailableError."""
 
     def __init__(self, rights: Path, signins: Path, watch: Watch) -> None:
@@ -43,7 +43,8 @@ class SqliteReader:
         self._signins = open_file(signins, busy_seconds=VERIFY_BUSY_SECONDS)
         self._imported: tuple[Tag, bool] | None = None
 
-    def tag(self) -> Tag:
+    def tag(self, now: float = 0.0) -> Tag:
+        del now
         try:
             # Unpacked, so run to its end, as in `_one`.
             ((number,),) = self._guard.execute("PRAGMA data_version")
@@ -52,7 +53,9 @@ class SqliteReader:
         last = self._last_tag
         if number != last.number:
             self._judge()
-            self._last_tag = last = Tag(self._guard_id, number)
+            known = self._watch.known
+            epoch = NO_EPOCH if known is None else known.epoch
+            self._last_tag = last = Tag(self._guard_id, number, epoch)
         return last
 
     def answers(self) -> bool:

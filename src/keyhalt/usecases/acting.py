@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyhalt.core.decisions import Cause, Denied, Reason, permit
-from keyhalt.core.principals import Acting, CredentialKind, Operator, principal_of
+from keyhalt.core.principals import Acting, CredentialKind, Operator, Principal
 from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_again(tx: RightsTransaction, acting: Acting, need: Need | None) -> Den
             frozen = key is not None and key.frozen
             cause = Cause.FROZEN_KEY if frozen else Cause.DELETED_KEY
             return _ended(acting.credential.kind, cause)
-    return permit(principal_of(user, acting.credential, acting.environment), need)
+    return permit(Principal(acting.environment, user, acting.credential), need)
 
 
 def sees_hidden_roles(tx: RightsTransaction, acting: Acting, needs: Needs) -> bool:

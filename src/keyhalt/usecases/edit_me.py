@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.principals import principal_of
+from keyhalt.core.principals import Principal
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again
 from keyhalt.usecases.people import fault_of_details
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keyhalt.core.decisions import Denied
-    from keyhalt.core.principals import Principal
     from keyhalt.usecases.ports import Barrier, Clock, Rights
 
 PREFERENCE_MAX = 16_384
@@ -74,4 +73,4 @@ class EditMe:
                 )
             )
         self._barrier.wait(epoch)
-        return principal_of(after, acting.credential, acting.environment)
+        return Principal(acting.environment, after, acting.credential)

@@ -26,7 +26,7 @@ class FindPolicy:
         self._profile = profile
         self._remembered: tuple[Tag | None, Mapping[str, Rulebook]] = (None, {})
         self.tag = freshness.tag
-        """The state of the store of rights now, which `remembered` and `read` compare with."""
+        """The state of the store of rights, which `remembered` and `read` compare with."""
 
     def remembered(self, tag: Tag | None) -> Mapping[str, Rulebook] | None:
         """The policies in force, if they are known as of `tag`."""

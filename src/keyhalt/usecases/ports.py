@@ -387,7 +387,7 @@ class Clock(Protocol):
         """Aware UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds that never go back and run on in a suspended machine: those of leases."""
 
 
 class Randomness(Protocol):

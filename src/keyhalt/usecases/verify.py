@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import Actor, AuditEvent, Event
@@ -24,7 +23,7 @@ from keyhalt.core.decisions import (
     examine,
     lasting,
 )
-from keyhalt.core.freshness import Denials, Entry, Memory
+from keyhalt.core.freshness import Denials, Entry, Freshness, Memory, begin_imprint, imprint_of
 from keyhalt.core.limits import Limiter, Rate, retry_after
 from keyhalt.usecases.ports import StoreUnavailableError
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from keyhalt.core.audit import Origin
     from keyhalt.core.decisions import Claim
-    from keyhalt.core.freshness import Freshness, Tag
+    from keyhalt.core.freshness import Tag
     from keyhalt.core.keytext import KeyClaim
     from keyhalt.core.permissions import Catalogue, Need
     from keyhalt.core.principals import Principal
@@ -62,10 +61,6 @@ _COUNTED = frozenset(
 _REQUEST_DENIED = Event.REQUEST_DENIED
 
 
-def _nobody(_principal: Principal, _began: float) -> None:
-    """Keeps nothing."""
-
-
 class Verify:
     """One per process, used from its event loop only. See docs/request-flow.md."""
 
@@ -81,25 +76,23 @@ class Verify:
         use: UseRecorder,
         clock: Clock,
         find_in_url: Callable[[bytes], bytes | None],
-        witness: Callable[[Principal, float], None] = _nobody,
     ) -> None:
-        """`witness`: told whom a key was let through as, and of a moment before that was asked."""
+        """`clock`: its monotonic seconds are those that `freshness` counts a lease on."""
         self._reader = reader
         self._memory = memory
         self._freshness = freshness
         self._here = here
-        self._insecure_http, self._mac_keys = here.insecure_http, here.mac_keys
+        self._mac_keys = here.mac_keys
         self._catalogue = catalogue
         self._recorder = recorder
         self._use = use
         self.used = use.allowed
         self._clock = clock
-        self._monotonic = self.monotonic = clock.monotonic
-        self._recall = memory.recall
+        self.monotonic = clock.monotonic
         self._denials = Denials(DENIALS_MAX)
+        self.remembered = self._remembering()
         self._reading: dict[bytes, asyncio.Event] = {}
         self._find_in_url = find_in_url
-        self._witness = witness
         self._failures = Limiter(FAILURES)
         self._exposures = Limiter(EXPOSURES)
 
@@ -116,85 +109,103 @@ class Verify:
         """The need that `meters.view` names. Raises CatalogueError for an unknown one."""
         return self._catalogue.need(*name.split(".", 1))
 
-    def remembered(
-        self,
-        key: bytes | None,
-        *,
-        over_https: bool,
-        tag: Tag | None = None,
-        began: float | None = None,
-    ) -> Principal | Denied | None:
-        """Whom `key` acts as, or why it does not, if that is proved fresh; None says: ask.
+    def _remembering(self) -> Callable[..., Principal | Denied | None]:
+        """`remembered`, as client/middleware.py asks it.
 
-        `key`: the only one of its request, or None. Of what was remembered check 1 held, and it is
-        looked at again here, so a hit is what asking would give. The tag is read after the request
-        arrived; `tag` is one that was, for who needs it for more than this, and `began` a moment
-        before it was.
+        Who needs the tag for more gives it, with the `now` that it was read at, as in
+        Memory.recall. A function and what it needs: looking those up in an object costs it a tenth
+        more.
         """
-        if key is None or not (over_https or self._insecure_http):
-            return None
-        if began is None:
-            began = self._monotonic()
-        digest = sha256(key).digest()
+        find, freshness = self._memory.find(), self._freshness
+        monotonic, insecure_http = self.monotonic, self._here.insecure_http
+        recalled = self._recalled
+
+        def remembered(
+            key: bytes | None,
+            over_https: bool,  # noqa: FBT001 - by position: each request calls it
+            now: float | None = None,
+            tag: Tag | None = None,
+        ) -> Principal | Denied | None:
+            if key is None or not (over_https or insecure_http):
+                return None
+            if now is None:
+                now = monotonic()
+            hashing = begin_imprint()
+            hashing.update(key)
+            imprint = hashing.digest()
+            entry = find(imprint)
+            # As `recall`, without its call, where a lease holds and nothing changed. The lease
+            # first: see Page.tag.
+            if entry is not None and now < freshness.deadline and entry.tag is freshness.current:
+                entry.at = now
+                entry.used = True
+                return entry.principal
+            return recalled(imprint, now, tag)
+
+        return remembered
+
+    def _recalled(self, imprint: bytes, now: float, tag: Tag | None) -> Principal | Denied | None:
         try:
-            principal = self._recall(digest, self._freshness, self._monotonic, tag)
-            if principal is None:
-                return self._denials.recall(digest, self._freshness, self._mac_keys, tag)
+            principal = self._memory.recall(imprint, self._freshness, now, tag)
+            if principal is not None:
+                return principal
+            return self._denials.recall(imprint, self._freshness, now, self._mac_keys, tag)
         except StoreUnavailableError:
             return None
-        self._witness(principal, began)
-        return principal
 
     async def verify(self, presented: Presented) -> Decision:
         """Decide by asking the store: one statement, and none for what the text itself refutes."""
         try:
-            claim = self._examined(presented)
-            return claim if isinstance(claim, Denied) else await self._ask(claim)
+            key = presented.only_key
+            imprint = b"" if key is None else imprint_of(key)
+            claim = self._examined(presented, imprint)
+            return claim if isinstance(claim, Denied) else await self._ask(claim, imprint)
         except StoreUnavailableError:
             return Denied(
                 Reason.UNAVAILABLE, Cause.STORE_UNAVAILABLE, retry_after_seconds=RETRY_SECONDS
             )
 
-    def _examined(self, presented: Presented) -> Claim | Denied:
-        """Checks 1 to 6. A key that fails one of 2 to 6 does so while the MAC keys are the same."""
+    def _examined(self, presented: Presented, imprint: bytes) -> Claim | Denied:
+        """Checks 1 to 6. A key that fails one of 2 to 6 does so while the MAC keys are the same.
+
+        `imprint`: of the only key; empty without one.
+        """
         basis = self._mac_keys()
         claim = examine(presented, self._here, self._find_in_url)
-        key = presented.only_key
-        if isinstance(claim, Denied) and key and claim.reason is not Reason.HTTPS_REQUIRED:
-            self._denials.keep(sha256(key).digest(), claim, basis)
+        if isinstance(claim, Denied) and imprint and claim.reason is not Reason.HTTPS_REQUIRED:
+            self._denials.keep(imprint, claim, basis)
         return claim
 
-    async def _ask(self, claim: Claim) -> Decision:
+    async def _ask(self, claim: Claim, imprint: bytes) -> Decision:
         if isinstance(claim, TokenClaim):
             token = await self._reader.token(claim.digest)
             return decide_token(token, self._here, self._clock.now())
-        return await self._fill_once(claim)
+        return await self._fill_once(claim, imprint)
 
-    async def _fill_once(self, claim: KeyClaim | ForeignKey) -> Decision:
+    async def _fill_once(self, claim: KeyClaim | ForeignKey, imprint: bytes) -> Decision:
         """Of many that ask for one key at once, one reads; the others take what it remembered.
 
         They take it as from memory: only if it is proved fresh now. A denial, or what was read
         before they asked and changed since, they read themselves.
         """
-        reading = self._reading.get(claim.digest)
+        reading = self._reading.get(imprint)
         if reading is not None:
             await reading.wait()
-            began = self._monotonic()
-            principal = self._recall(claim.digest, self._freshness, self._monotonic)
+            principal = self._memory.recall(imprint, self._freshness, self.monotonic())
             if principal is not None:
-                self._witness(principal, began)
-            return await self._fill(claim) if principal is None else Allowed(principal)
-        self._reading[claim.digest] = reading = asyncio.Event()
+                return Allowed(principal)
+            return await self._fill(claim, imprint)
+        self._reading[imprint] = reading = asyncio.Event()
         try:
-            return await self._fill(claim)
+            return await self._fill(claim, imprint)
         finally:
-            del self._reading[claim.digest]
+            del self._reading[imprint]
             reading.set()
 
-    async def _fill(self, claim: KeyClaim | ForeignKey) -> Decision:
+    async def _fill(self, claim: KeyClaim | ForeignKey, imprint: bytes) -> Decision:
         # The tag before the data: a change that falls between makes the entry die at once.
-        began = self._monotonic()
-        tag = self._freshness.tag()
+        now = self.monotonic()
+        tag = self._freshness.tag(now)
         if isinstance(claim, ForeignKey):
             facts = await self._reader.imported_key(claim.digest)
         else:
@@ -203,11 +214,13 @@ class Verify:
             facts = replace(facts, owner=self._memory.shared(facts.owner))
         decision = decide_key(claim, facts, self._here)
         if isinstance(decision, Allowed):
-            self._witness(decision.principal, began)
-        if tag is not None and isinstance(decision, Allowed):
-            self._memory.keep(claim.digest, Entry(decision.principal, tag))
+            entry = Entry(decision.principal, tag or Freshness.current, now)
+            if tag is None:
+                self._memory.leaving(entry)
+            else:
+                self._memory.keep(imprint, entry)
         elif tag is not None and isinstance(decision, Denied) and lasting(decision):
-            self._denials.keep(claim.digest, decision, tag)
+            self._denials.keep(imprint, decision, tag)
         return decision
 
     def refused(self, denied: Denied, origin: Origin) -> Denied:

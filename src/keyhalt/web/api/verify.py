@@ -63,7 +63,7 @@ class VerifyHandler:
             return Refused(Fault.INVALID_BODY, f"{error}.", "permission")
         except UnicodeError:
             return Refused(Fault.INVALID_BODY, "A credential is what a header can hold.")
-        principal = self.verifier.remembered(presented.only_key, over_https=presented.over_https)
+        principal = self.verifier.remembered(presented.only_key, presented.over_https)
         if principal is None:
             decision = await self.verifier.verify(presented)
             principal = decision.principal if isinstance(decision, Allowed) else decision

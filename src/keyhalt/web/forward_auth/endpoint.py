@@ -95,13 +95,13 @@ class ForwardAuth:
         One look at the store's state is for both, policy and credential. It was made after the
         request arrived, and nothing is awaited between it and what it is compared with.
         """
-        began = self._monotonic()
-        asked.tag = tag = self._policies.tag()
+        now = self._monotonic()
+        asked.tag = tag = self._policies.tag(now)
         books = self._policies.remembered(tag)
         book = None if books is None else books.get(policy_name)
         if book is None:
             return None
-        principal = self._remembered(asked.key, over_https=asked.over_https, tag=tag, began=began)
+        principal = self._remembered(asked.key, asked.over_https, now, tag)
         return None if principal is None else self._of(principal, book, asked)
 
     async def _at_length(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused:
@@ -112,7 +112,7 @@ class ForwardAuth:
         if books is None:
             books = await self._policies.read(asked.tag)
             # What was looked at before is old by now.
-            principal = self._remembered(asked.key, over_https=asked.over_https)
+            principal = self._remembered(asked.key, asked.over_https)
         book = books.get(policy_name)
         if book is None:
             detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
@@ -136,7 +136,7 @@ class ForwardAuth:
             return Refused(Fault.AMBIGUOUS_PATH, detail)
         rule = ruling.rule
         # As `permit`, without its call, where it says yes.
-        if rule is None or principal.permissions & ruling.bits != ruling.bits:
+        if rule is None or principal.user.permissions & ruling.bits != ruling.bits:
             denied = _not_named(principal) if rule is None else permit(principal, rule.need)
             if denied is not None:
                 return self._denied(denied, book.policy, asked)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.client.problems import TABLE
 from keyhalt.core.decisions import Denied, Reason, permit
-from keyhalt.core.principals import principal_of
+from keyhalt.core.principals import Principal
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
 from keyhalt.usecases.hand_over import WAITS
@@ -18,7 +18,6 @@ from keyhalt.web.pages.words import power_words
 
 if TYPE_CHECKING:
     from keyhalt.client.trees import Trees
-    from keyhalt.core.principals import Principal
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.hand_over import HandOver
     from keyhalt.usecases.issue import IssueKey
@@ -109,7 +108,7 @@ class CreatingPages:
             return row
         if not row.facts.service:
             return Denied(Reason.NOT_FOUND)
-        return principal_of(row.facts, me.credential, me.environment)
+        return Principal(me.environment, row.facts, me.credential)
 
     def _beside(self, ask: Ask, owner: Principal) -> KeyRow | None:
         """The key that the new one is to take the place of."""
