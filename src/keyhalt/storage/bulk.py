@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import JSON, bindparam, column, func, literal_column, select, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,24 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select, Table
 
     Merge = Callable[[Any, Any], Mapping[str, ColumnElement[Any]]]
+
+
+class merged_json(FunctionElement[Any]):  # noqa: N801 - as SQLAlchemy names what SQL has
+    """Two JSON objects in one; where both have a name, the second's value. NULL is empty."""
+
+    inherit_cache = True
+
+
+@compiles(merged_json, "sqlite")
+def _patched(element: merged_json, compiler: Any, **how: Any) -> str:  # noqa: ANN401
+    one, other = (compiler.process(each, **how) for each in element.clauses)
+    return f"json_patch(coalesce({one}, '{{}}'), coalesce({other}, '{{}}'))"
+
+
+@compiles(merged_json, "postgresql")
+def _joined(element: merged_json, compiler: Any, **how: Any) -> str:  # noqa: ANN401
+    one, other = (compiler.process(each, **how) for each in element.clauses)
+    return f"coalesce({one}, '{{}}'::jsonb) || coalesce({other}, '{{}}'::jsonb)"
 
 
 def add_or_merge(

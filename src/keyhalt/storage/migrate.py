@@ -36,17 +36,22 @@ def upgrade(store: str, engine: Engine) -> None:
         upgrade_on(store, connection)
 
 
-def upgrade_on(store: str, connection: Connection) -> None:
+def upgrade_on(store: str, connection: Connection, to: str = "head") -> None:
     """As `upgrade`, in the caller's transaction."""
     config = _config(store)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table(store, connection)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
+
+
+def script_of(store: str) -> ScriptDirectory:
+    """The migrations of a store."""
+    return ScriptDirectory.from_config(_config(store))
 
 
 def is_current(store: str, engine: Engine) -> bool:
     """Whether the store has exactly this version's schema."""
-    head = ScriptDirectory.from_config(_config(store)).get_current_head()
+    head = script_of(store).get_current_head()
     with transaction(engine, write=False) as connection:
         options = {"version_table": version_table(store, connection)}
         context = MigrationContext.configure(connection, opts=options)

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from keyhalt.storage.silence import ImpatientConnection
 from keyhalt.storage.transactions import WRITES
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-CONNECT_SECONDS = 5
+SILENCE_GRACE_SECONDS = 1.0
+"""After the time that a statement has on the server, so that the server's own word comes first."""
+CONNECT_SECONDS = range(2, 6)
+"""As long as a statement may take, within these bounds: the driver has no shorter time."""
 VERSIONS = range(15, 19)
 LOCK = "keyhalt_lock"
 _APPLICATION = "keyhalt"
@@ -58,7 +62,9 @@ def connect_arguments(database: Database) -> dict[str, Any]:
     return {
         "autocommit": True,
         "application_name": _APPLICATION,
-        "connect_timeout": CONNECT_SECONDS,
+        "connect_timeout": min(
+            max(round(database.statement_seconds), CONNECT_SECONDS[0]), CONNECT_SECONDS[-1]
+        ),
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -81,8 +87,18 @@ def open_engine(database: Database) -> Engine:
         pool_timeout=database.statement_seconds,
         pool_pre_ping=True,
     )
+    event.listen(engine, "do_connect", _connecting(database))
     event.listen(engine, "begin", _beginning(database))
     return engine
+
+
+def _connecting(database: Database) -> Any:  # noqa: ANN401 - a listener
+    def connect(_dialect: object, _record: object, where: Any, how: Any) -> ImpatientConnection:  # noqa: ANN401
+        connection = ImpatientConnection.connect(*where, **how)
+        connection.silence_seconds = database.statement_seconds + SILENCE_GRACE_SECONDS
+        return connection
+
+    return connect
 
 
 def _beginning(database: Database) -> Any:  # noqa: ANN401 - a listener
@@ -121,6 +137,7 @@ def open_direct(database: Database, *, channel: str | None = None) -> Engine:
         max_overflow=0,
         pool_timeout=database.statement_seconds,
     )
+    event.listen(engine, "do_connect", _connecting(database))
     event.listen(engine, "begin", _beginning(database))
     if channel is not None:
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from keyhalt.storage.postgres import Database, connect_arguments, driver_url
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, session_facts, token_facts
+from keyhalt.storage.silence import ImpatientAsyncConnection
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class PostgresReader:
         self._arguments = connect_arguments(database)
         self._seconds = database.statement_seconds
         self._room = asyncio.Semaphore(database.pool_size)
-        self._idle: list[psycopg.AsyncConnection[_Row]] = []
+        self._idle: list[ImpatientAsyncConnection] = []
         self._closed = False
         self._freshness = freshness
         self._imported: tuple[Tag, bool] | None = None
@@ -120,7 +121,7 @@ class PostgresReader:
         if self._closed:
             raise StoreUnavailableError("closed")
         try:
-            async with asyncio.timeout(self._seconds), self._connection() as connection:
+            async with self._connection() as connection:
                 cursor = await connection.execute(sql.encode(), values)
                 row = await cursor.fetchone()
         except (psycopg.Error, OSError, TimeoutError) as error:
@@ -130,9 +131,11 @@ class PostgresReader:
         return row
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[_Row]]:
+    async def _connection(self) -> AsyncIterator[ImpatientAsyncConnection]:
         """Kept only when all went well; otherwise nobody knows what it is in the middle of."""
-        async with self._room:
+        async with asyncio.timeout(self._seconds):
+            await self._room.acquire()
+        try:
             connection = self._idle.pop() if self._idle else await self._connect()
             try:
                 yield connection
@@ -143,10 +146,14 @@ class PostgresReader:
                 connection.pgconn.finish()
             else:
                 self._idle.append(connection)
+        finally:
+            self._room.release()
 
-    async def _connect(self) -> psycopg.AsyncConnection[_Row]:
+    async def _connect(self) -> ImpatientAsyncConnection:
         """Looks at what it leads to: a database that came back may be another, or an older one."""
-        connection = await psycopg.AsyncConnection.connect(self._conninfo, **self._arguments)
+        connect = ImpatientAsyncConnection.connect
+        connection = await connect(self._conninfo, **self._arguments)
+        connection.silence_seconds = self._seconds
         try:
             before = self._watch.before()
             standing = await (await connection.execute(STANDING.encode())).fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -16,10 +17,13 @@ from sqlalchemy import (
     Table,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from keyhalt.storage.columns import NAMES, Utc, event_columns
 
 USE = MetaData(naming_convention=NAMES)
+RETIRED = frozenset({"key_permission"})
+"""Tables that only older versions use, which may still be running: a later migration drops them."""
 
 
 def _key_columns() -> list[Column[int]]:
@@ -69,8 +73,7 @@ sign_in_source = Table(
 )
 
 # What keys do (storage/uses.py). Each key has one row of the first, and of the others one for each
-# day and outcome, for each of the last 24 hours, for each bit that it ever used, and for each week
-# and caller, so many at most.
+# day and outcome, for each of the last 24 hours, and for each week and caller, so many at most.
 key_use = Table(
     "key_use",
     USE,
@@ -79,6 +82,8 @@ key_use = Table(
     Column("network", String(64), nullable=False),
     Column("agent", String(32), nullable=False),
     Column("operation", String(300), nullable=False),
+    # By the number of each permission's bit that the key ever used: when last. NULL is none.
+    Column("permission_days", JSON().with_variant(JSONB(), "postgresql")),
 )
 
 key_day = Table(
@@ -102,14 +107,6 @@ key_hour = Table(
     Column("hour", Integer, nullable=False),
     Column("allowed", BigInteger, nullable=False),
     Column("denied", BigInteger, nullable=False),
-)
-
-key_permission = Table(
-    "key_permission",
-    USE,
-    *_key_columns(),
-    Column("bit", Integer, primary_key=True, autoincrement=False),
-    Column("last_day", Date, nullable=False),
 )
 
 # When each process last let a key through (storage/promise.py): the promise is audited with it.

@@ -1,6 +1,6 @@
 """What keys do, in the store of use: written in batches, read for a page of keys at once.
 
-Neither depends on how many keys there are: five statements to write, four to read a page.
+Neither depends on how many keys there are: four statements to write, three to read a page.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from sqlalchemy import case, delete, func, select
 
 from keyhalt.core.permissions import NOTHING, PermissionSet
 from keyhalt.storage import callers, exposures, token_uses
-from keyhalt.storage.bulk import add_or_merge
+from keyhalt.storage.bulk import add_or_merge, merged_json
 from keyhalt.storage.columns import text_of
-from keyhalt.storage.schema_use import key_day, key_hour, key_permission, key_use
+from keyhalt.storage.schema_use import key_day, key_hour, key_use
 from keyhalt.storage.transactions import transaction
 from keyhalt.usecases.uses import DayCount, Gathered, History, KeyUse, LastUse
 
@@ -58,10 +58,9 @@ def add_uses(
 ) -> None:
     """Write a batch; none stands in it twice. Raises StoreUnavailableError."""
     with transaction(engine, write=True) as connection:
-        add_or_merge(connection, key_use, _last_rows(used), _replaced, _later)
+        add_or_merge(connection, key_use, _last_rows(used), _later)
         add_or_merge(connection, key_day, _day_rows(used), _added)
         add_or_merge(connection, key_hour, _hour_rows(used), _turned)
-        add_or_merge(connection, key_permission, _bit_rows(used), _replaced, _not_earlier)
         callers.add(connection, _caller_rows(used))
         token_uses.add(connection, _token_rows(tokens))
         exposures.add(connection, exposed)
@@ -82,7 +81,16 @@ def _key(each: Used) -> dict[str, object]:
 
 
 def _last_rows(used: Iterable[Used]) -> list[dict[str, object]]:
-    return [{**_key(each), **_last(each.last)} for each in used if each.last is not None]
+    return [
+        {**_key(each), **_last(each.last), "permission_days": _days(each)}
+        for each in used
+        if each.last is not None
+    ]
+
+
+def _days(used: Used) -> dict[str, str]:
+    day = _day(used.at)
+    return {str(bit): day for bit in _bits(used.permissions)}
 
 
 def _last(last: LastUse) -> dict[str, object]:
@@ -131,14 +139,6 @@ def _hour_rows(used: Iterable[Used]) -> list[dict[str, object]]:
     return rows
 
 
-def _bit_rows(used: Iterable[Used]) -> list[dict[str, object]]:
-    return [
-        {**_key(each), "bit": bit, "last_day": _day(each.at)}
-        for each in used
-        for bit in _bits(each.permissions)
-    ]
-
-
 def _bits(permissions: PermissionSet) -> Iterator[int]:
     return (bit for bit in range(permissions.bit_length()) if permissions >> bit & 1)
 
@@ -152,18 +152,17 @@ def hour_of(at: datetime) -> int:
     return int(at.timestamp()) // 3600
 
 
-def _replaced(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns
-    return {each.name: new[each.name] for each in old if not each.primary_key}
-
-
-def _later(old: Any, new: Any) -> ColumnElement[bool]:  # noqa: ANN401
-    later: ColumnElement[bool] = new.last_used_at >= old.last_used_at
-    return later
-
-
-def _not_earlier(old: Any, new: Any) -> ColumnElement[bool]:  # noqa: ANN401
-    later: ColumnElement[bool] = new.last_day > old.last_day
-    return later
+def _later(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns
+    """The later of two last uses; whatever permissions either knows of, each with its last day."""
+    later = new.last_used_at >= old.last_used_at
+    one, other = old.permission_days, new.permission_days
+    days = case((later, merged_json(one, other)), else_=merged_json(other, one))
+    last = {
+        each.name: case((later, new[each.name]), else_=each)
+        for each in old
+        if not each.primary_key and each.name != "permission_days"
+    }
+    return {**last, "permission_days": days}
 
 
 def _added(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401
@@ -186,7 +185,7 @@ class _Found:
     last: LastUse | None = None
     days: list[DayCount] = field(default_factory=list)
     denied: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    permissions: int = NOTHING
+    permissions: PermissionSet = NOTHING
     last_24_hours: tuple[int, int] = (0, 0)
 
 
@@ -211,17 +210,13 @@ class SqlUses:
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:
         begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-        bits: dict[int, int] = defaultdict(int)
         with transaction(self._engine, write=False) as connection:
-            lasts = connection.execute(_of(key_use, datasource_id, key_ids))
-            last = {row.key_id: _last_use(row) for row in lasts}
-            used = _of(key_permission, datasource_id, key_ids)
-            for row in connection.execute(_bits_since(used, since)):
-                bits[row.key_id] |= 1 << row.bit
+            rows = connection.execute(_of(key_use, datasource_id, key_ids)).all()
+            used = {row.key_id: _used_since(row, since) for row in rows}
             return Gathered(
                 counted_since=_counted_since(connection),
-                last=last,
-                permissions={key_id: PermissionSet(each) for key_id, each in bits.items()},
+                last={row.key_id: _last_use(row) for row in rows},
+                permissions={key_id: each for key_id, each in used.items() if each},
                 callers=callers.read(connection, datasource_id, key_ids, since),
                 exposures=exposures.read(connection, begin),
                 tokens=token_uses.read(connection, datasource_id, since),
@@ -229,9 +224,9 @@ class SqlUses:
 
     def history(self, datasource_id: int, key_id: int) -> History:
         with transaction(self._engine, write=False) as connection:
-            used = connection.execute(_of(key_permission, datasource_id, [key_id]))
+            used = connection.execute(_of(key_use, datasource_id, [key_id])).one_or_none()
             return History(
-                last_days={PermissionSet(1 << row.bit): row.last_day for row in used},
+                last_days=dict(_last_days(used)) if used else {},
                 callers=callers.read_one(connection, datasource_id, key_id),
             )
 
@@ -246,13 +241,11 @@ class SqlUses:
         with transaction(self._engine, write=False) as connection:
             for row in connection.execute(_of(key_use, datasource_id, key_ids)):
                 found[row.key_id].last = _last_use(row)
+                found[row.key_id].permissions = _used_since(row, since)
             _read_days(connection, _of(key_day, datasource_id, key_ids), since, found)
             hours = _of(key_hour, datasource_id, key_ids)
             for row in connection.execute(_sums(hours, hour_of(now))):
                 found[row.key_id].last_24_hours = (int(row.allowed), int(row.denied))
-            bits = _of(key_permission, datasource_id, key_ids)
-            for row in connection.execute(_bits_since(bits, since)):
-                found[row.key_id].permissions |= 1 << row.bit
         return {key_id: _key_use(each) for key_id, each in found.items()}
 
 
@@ -280,8 +273,17 @@ def _read_days(
         found[key_id].days.append(DayCount(day, allowed, denied))
 
 
-def _bits_since(query: Select[Any], since: date) -> Select[Any]:
-    return query.where(key_permission.c.last_day >= since)
+def _last_days(row: Any) -> Iterator[tuple[PermissionSet, date]]:  # noqa: ANN401 - of key_use
+    for bit, day in (row.permission_days or {}).items():
+        yield PermissionSet(1 << int(bit)), date.fromisoformat(day)
+
+
+def _used_since(row: Any, since: date) -> PermissionSet:  # noqa: ANN401 - of key_use
+    used: int = NOTHING
+    for bit, day in _last_days(row):
+        if day >= since:
+            used |= bit
+    return PermissionSet(used)
 
 
 def _sums(query: Select[Any], hour: int) -> Select[Any]:
@@ -299,7 +301,7 @@ def _key_use(found: _Found) -> KeyUse:
         last=found.last,
         days=tuple(found.days),
         denied=dict(found.denied),
-        permissions=PermissionSet(found.permissions),
+        permissions=found.permissions,
         last_24_hours=found.last_24_hours,
     )
 

@@ -127,7 +127,7 @@ class UseReader(Protocol):
     def gathered(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:
-        """What advice is made from, of these keys or, None, of all. Six statements."""
+        """What advice is made from, of these keys or, None, of all. Five statements."""
 
     def history(self, datasource_id: int, key_id: int) -> History: ...
 
@@ -137,4 +137,4 @@ class UseReader(Protocol):
     def of(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date, now: datetime
     ) -> Mapping[int, KeyUse]:
-        """Of those keys that were used, or denied; None: of all. Four statements."""
+        """Of those keys that were used, or denied; None: of all. Three statements."""
