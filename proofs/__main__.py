@@ -1,12 +1,13 @@
 """`python -m proofs`: the rule under many schedules, every fault, the model, and real servers.
 
 The short form is for each change, the long one for a night. Either fails when the rule does, or
-when a fault gets through.
+when a fault gets through. `seeds` writes down anew where the short form begins to look.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from proofs import chaos, model
 from proofs.catch import catch, schedules
-from proofs.faults import FAULTS
+from proofs.faults import FAULTS, SEEDS
 from proofs.pairs import explore
 from proofs.rule import load
 from proofs.simulate import Counts
@@ -25,17 +26,22 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool as Workers
 
 BATCH = 100
+SEEDS_MAX = 100_000
+SLOW = 25
+"""Seeds that the short form does not have to be spared."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
-    parser.add_argument("form", choices=("short", "long"))
+    parser.add_argument("form", choices=("short", "long", "seeds"))
     parser.add_argument("--schedules", type=int, help="how many; 1,000 or 100,000")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--no-model", action="store_true", help="leave the model out")
     parser.add_argument("--no-servers", action="store_true", help="leave real servers out")
     said = parser.parse_args()
+    if said.form == "seeds":
+        return _record(said.processes)
     long = said.form == "long"
     count = said.schedules or (100_000 if long else 1_000)
     with Pool(said.processes) as workers:
@@ -74,7 +80,7 @@ def _schedules(workers: Workers, first: int, count: int) -> bool:
 
 
 def _faults(workers: Workers, *, long: bool) -> bool:
-    seeds = 50_000 if long else 3_000
+    seeds = SEEDS_MAX if long else 3_000
     looked = partial(catch, seeds=seeds, from_record=not long)
     good = True
     for each in workers.imap_unordered(looked, FAULTS):
@@ -82,6 +88,22 @@ def _faults(workers: Workers, *, long: bool) -> bool:
         good &= bool(each.found)
     print(f"faults: {len(FAULTS)}" + ("" if good else ", not all caught"))
     return good
+
+
+def _record(processes: int | None) -> int:
+    """Those that are not found within seconds; each from its last seed on, then from the first."""
+    found: dict[str, int] = {}
+    with Pool(processes) as workers:
+        for again in (True, False):
+            left = [each for each in FAULTS if each.name not in found]
+            looked = partial(catch, seeds=3_000 if again else SEEDS_MAX, from_record=again)
+            for each in workers.imap_unordered(looked, left):
+                if each.found:
+                    found[each.fault.name] = -1 if each.seed is None else each.seed
+                print(each, flush=True)
+    slow = {name: seed for name, seed in sorted(found.items()) if seed >= SLOW}
+    SEEDS.write_text(json.dumps(slow, indent=1) + "\n")
+    return int(len(found) < len(FAULTS))
 
 
 def _servers(seed: int, *, long: bool) -> bool:
