@@ -10,12 +10,18 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from functools import partial
 from multiprocessing import Pool
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proofs import chaos, model
+from tests.postgres import postgres_server
+from tests.world import make_world
+
+from keyhalt.storage.postgres import Database
+from proofs import agents, chaos, model
 from proofs.catch import catch, schedules
 from proofs.faults import FAULTS, SEEDS
 from proofs.pairs import explore
@@ -51,6 +57,7 @@ def main() -> int:
     if not said.no_model:
         good &= model.check(long=long)
     if not said.no_servers:
+        good &= _agents()
         good &= _servers(said.first, long=long)
     print("all proofs hold" if good else "FAILED")
     return 0 if good else 1
@@ -106,6 +113,27 @@ def _record(processes: int | None) -> int:
     return int(len(found) < len(FAULTS))
 
 
+def _agents() -> bool:
+    """Real keepers with faults: their journals must show each; those without must show none."""
+    began = time.monotonic()
+    with postgres_server() as postgres, tempfile.TemporaryDirectory() as name:
+        if isinstance(postgres, str):
+            print(f"agents: skipped, {postgres}")
+            return True
+        world = make_world(Path(name) / "data", database=Database(postgres.create()))
+        try:
+            good = agents.run(world, Path(name) / "good")
+            missed = [
+                fault.name
+                for number, fault in enumerate(agents.broken())
+                if not agents.run(world, Path(name) / str(number), fault).wrong
+            ]
+        finally:
+            world.close()
+    print(f"agents: {good}; {len(agents.broken())} broken, missed: {missed}, {_since(began)}")
+    return not good.wrong and not missed
+
+
 def _servers(seed: int, *, long: bool) -> bool:
     """With the barrier none is allowed too late; without it the same harness finds some."""
     seen = chaos.run(300 if long else 15, seed, barrier=True)
@@ -113,7 +141,10 @@ def _servers(seed: int, *, long: bool) -> bool:
         print(f"servers: skipped, {seen}")
         return True
     print(f"servers: {seen}", flush=True)
-    kept = seen.later > 0 and seen.allowed_later == 0
+    for line in seen.replayed.wrong[:20]:
+        print(line)
+    followed = seen.replayed.steps["extend"] > 0 and not seen.replayed.wrong
+    kept = followed and seen.later > 0 and seen.allowed_later == 0
     # Some too late is a matter of chance: a run that saw none has told nothing.
     return kept and any(_seen_without(seed + more, long=long) for more in range(3))
 
