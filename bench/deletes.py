@@ -2,7 +2,8 @@
 
     python -m bench.deletes [--deletes N]
 
-Workers are processes of one environment, each with its own lease; all run on both cores. With one
+Workers are processes of one environment, each with its own lease; they and the database run on all
+cores. With one
 stopped (SIGSTOP) the first delete waits for its lease, 1.25 L, and no later one does: then it goes
 on, and must not accept what was deleted meanwhile.
 """
@@ -21,7 +22,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.database import Counting, counting_server
+from tests.postgres import Server, postgres_server
+
 from bench.loads import ROOT
 from bench.peers.contenders import ALL, MIDDLEWARE, started
 from bench.peers.keys import GOOD, Key, ask, delete, make
@@ -33,7 +35,7 @@ KEYHALT = next(each for each in ALL if each.name == MIDDLEWARE["PostgreSQL"])
 
 @contextmanager
 def workers(
-    count: int, lease: float, server: Counting, folder: Path
+    count: int, lease: float, server: Server, folder: Path
 ) -> Iterator[list[tuple[int, int]]]:
     """Port and process of each."""
     os.environ["KEYHALT_LEASE_SECONDS"] = str(lease)
@@ -88,7 +90,7 @@ def main() -> int:
     options = parser.parse_args()
     result: dict[str, dict[str, float]] = {}
     with ExitStack() as stack:
-        server = stack.enter_context(counting_server())
+        server = stack.enter_context(postgres_server())
         if isinstance(server, str):
             print(server)
             return 1

@@ -109,6 +109,13 @@ def deletes(told: dict[str, Any]) -> str:
     )
 
 
+def polling(told: dict[str, dict[str, float]]) -> str:
+    return markdown(
+        ["an idle server", "of a core", "of the database's, for each"],
+        ([name, f"{row['worker']:.2%}", f"{row['database']:.2%}"] for name, row in told.items()),
+    )
+
+
 def first_seen(told: dict[str, Any]) -> str:
     return markdown(
         ["stored", "a first-seen key", "the driver's read", "ratio"],
@@ -227,6 +234,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "ratios": ("peers-good", ratios),
     "bounds": ("bounds", bounds),
     "deletes": ("deletes", deletes),
+    "polling": ("polling", polling),
     "first-seen": ("first-seen", first_seen),
     "workers": ("workers", workers),
     "startup": ("startup", startup),

@@ -33,6 +33,7 @@ from keyhalt.proving.runs import Unwaited
 from keyhalt.storage.postgres import Database
 from keyhalt.usecases.revoke import DeleteKey
 from proofs.clients import KEYS, PROCESSES, Board, ask_until_stopped
+from proofs.replay import Verdict, check, read
 from proofs.servers import LEASE_SECONDS, PATH, Running, Wires, ask
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Seen:
     later: int = 0
     allowed_later: int = 0
     waited_ms: list[float] = field(default_factory=list)
+    replayed: Verdict = field(default_factory=Verdict)
 
     def __str__(self) -> str:
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
@@ -66,7 +68,8 @@ class Seen:
             f"{self.revocations} revocations, {self.faults.total()} faults ({faults});"
             f" {self.asked:,} requests, {self.later:,} that began later,"
             f" {self.allowed_later} of them allowed; delete p50"
-            f" {statistics.median(self.waited_ms):.0f} ms, max {max(self.waited_ms):.0f} ms"
+            f" {statistics.median(self.waited_ms):.0f} ms, max {max(self.waited_ms):.0f} ms;"
+            f" replayed: {self.replayed}"
         )
 
 
@@ -205,7 +208,10 @@ def run(revocations: int, seed: int, *, barrier: bool) -> Seen | str:
         wires = Wires(str(postgres.socket), SERVERS)
         stack.callback(wires.close)
         profile = str(world.settings["profile"])
-        servers = [Running(wire, name, folder / "data", profile) for wire in wires.each]
+        journals = folder / "journals"
+        servers = [
+            Running(wire, name, folder / "data", profile, journals=journals) for wire in wires.each
+        ]
         for server in servers:
             stack.callback(server.close)
             server.wait()
@@ -218,6 +224,7 @@ def run(revocations: int, seed: int, *, barrier: bool) -> Seen | str:
         _finish(clients, board)
         seen = chaos.seen
         seen.asked, seen.later, seen.allowed_later = board.counts()
+        seen.replayed = check(read(journals))
         return seen
 
 
@@ -249,10 +256,13 @@ def main() -> int:
     print(seen)
     if isinstance(seen, str):
         return 2
+    for line in seen.replayed.wrong[:20]:
+        print(line)
     if options.json:
-        options.json.write_text(json.dumps({**vars(seen), "faults": dict(seen.faults)}) + "\n")
+        told = {"faults": dict(seen.faults), "replayed": str(seen.replayed)}
+        options.json.write_text(json.dumps(vars(seen) | told) + "\n")
     broken = seen.allowed_later > 0
-    return int(broken != options.without_barrier)
+    return int(broken != options.without_barrier or bool(seen.replayed.wrong))
 
 
 if __name__ == "__main__":

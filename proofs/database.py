@@ -223,13 +223,15 @@ class SimLedger:
 
         self._ask(statement)
 
-    def behind(self, epoch: int) -> Sequence[object]:
-        holder = self._database.rule.keep_lease.Holder
-        return self._ask(
-            lambda: [
-                holder(*who) for who, row in self._state.holders.items() if _behind(row, epoch)
-            ]
-        )
+    def living(self, epoch: int) -> object:
+        names = self._database.rule.keep_lease
+
+        def statement() -> object:
+            alive = {who: row[1] for who, row in self._state.holders.items() if row[0]}
+            behind = [names.Holder(*who) for who, known in alive.items() if known < epoch]
+            return names.Living(len(alive), behind)
+
+        return self._ask(statement)
 
     def fence(self, holders: Sequence[object], epoch: int) -> None:
         def statement() -> None:
@@ -241,16 +243,9 @@ class SimLedger:
 
         self._ask(statement)
 
-    def living(self) -> int:
-        return self._ask(lambda: sum(bool(row[0]) for row in self._state.holders.values()))
-
 
 def _id(holder: object) -> tuple[str, str]:
     return holder.process, holder.incarnation  # type: ignore[attr-defined]
-
-
-def _behind(row: list[int], epoch: int) -> bool:
-    return bool(row[0]) and row[1] < epoch
 
 
 class SimReader:

@@ -25,7 +25,7 @@ VERIFY = "keyhalt.usecases.verify"
 # Each imports only from those before it; whatever else they import is the product's as it is.
 MODULES = (FRESHNESS, LEASES, KEEP_LEASE, VERIFY)
 WHOLE = {"Page", "KeepLease"}
-PARTS = {"recall", "_remembering", "_fill_once", "_fill", "wait", "_behind", "_fence"}
+PARTS = {"recall", "_remembering", "_fill_once", "_fill", "wait", "_living", "_fence"}
 SHARED = {"deadline", "current", "_seen"}
 """What a page's keeper writes while its verifiers read."""
 STEP, STEPPED = "__step__", "__stepped__"

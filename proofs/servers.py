@@ -87,10 +87,18 @@ class Running:
     """One `keyhalt serve`, which may be stopped, killed and started again."""
 
     def __init__(
-        self, wire: Wire, database: str, data: Path, profile: str, lease: float = LEASE_SECONDS
+        self,
+        wire: Wire,
+        database: str,
+        data: Path,
+        profile: str,
+        lease: float = LEASE_SECONDS,
+        journals: Path | None = None,
     ) -> None:
+        """`journals`: where it writes down what it does to keep its lease."""
         self.wire = wire
         self._lease = lease
+        self._journals = {} if journals is None else {"lease_journal": str(journals)}
         self._database = database
         self._data = data
         self._profile = profile
@@ -106,6 +114,7 @@ class Running:
             "profile": self._profile,
             "insecure_http": "true",
             "lease_seconds": str(self._lease),
+            **self._journals,
             "drain_seconds": "0",
         }
         said = {f"KEYHALT_{name.upper()}": value for name, value in settings.items()}

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     database_statement_seconds: float = Field(5.0, ge=0.1, le=60)
     database_failover: Literal["none", "automatic"] = "none"
     lease_seconds: float = Field(10.0, ge=1, le=120)
+    lease_journal: Path | None = None
     cache: bool = True
     mac_keys_file: Path | None = None
     mac_keys: SecretStr | None = None

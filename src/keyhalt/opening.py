@@ -67,6 +67,7 @@ def options_of(settings: Settings, processes: int = 1) -> EngineOptions:
         folder=settings.data,
         database=_database(settings),
         lease_seconds=settings.lease_seconds,
+        lease_journal=settings.lease_journal,
         cache=settings.cache,
         profile=load_profile(settings.profile),
         mac_keys_path=settings.mac_keys_path,
@@ -90,6 +91,7 @@ def open_stores(settings: Settings, *, create: bool) -> Stores:
         folder=settings.data,
         database=_database(settings),
         lease_seconds=settings.lease_seconds,
+        lease_journal=settings.lease_journal,
     )
     return stores_of(options, create=create)
 

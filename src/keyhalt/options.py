@@ -34,6 +34,8 @@ class StoreOptions:
     folder: Path
     database: Database | None = None
     lease_seconds: float = LEASE_SECONDS
+    lease_journal: Path | None = None
+    """A folder for what this process does to keep its lease (storage/journal.py)."""
     process: str = ""
     """Under which name the process holds its lease; empty: a new one."""
 
@@ -86,6 +88,7 @@ def stores_of(options: StoreOptions, *, create: bool) -> Stores:
         machine,
         lease_seconds=options.lease_seconds,
         process=options.process or new_uuid(),
+        journal=options.lease_journal,
     )
 
 

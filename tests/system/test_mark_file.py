@@ -12,7 +12,7 @@ from keyhalt.system.mark_file import MarkFile
 
 
 def test_a_process_that_stopped_while_it_held_the_mark_holds_nobody(tmp_path: Path) -> None:
-    """A change gives up soon and says so; the mark rises with the next one that gets to it."""
+    """Changes and keepers of leases give up soon, and the mark rises with the next one there."""
     path = tmp_path / "mark"
     mark = MarkFile(path)
     mark.raise_to(Mark("cluster", 1))
@@ -20,6 +20,8 @@ def test_a_process_that_stopped_while_it_held_the_mark_holds_nobody(tmp_path: Pa
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError):
             mark.raise_to(Mark("cluster", 2))
+        with pytest.raises(TimeoutError):
+            mark.read()
     assert mark.read() == Mark("cluster", 1)
     mark.raise_to(Mark("cluster", 3))
     assert mark.read() == Mark("cluster", 3)

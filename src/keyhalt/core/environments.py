@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ENVIRONMENT_NAME_MAX = 64
 OWN_SETTINGS = frozenset({
     "data", "database_url", "listen_url", "database_pool", "database_statement_seconds",
-    "database_failover", "lease_seconds", "cache", "mac_keys_file", "mac_keys", "mark_file",
-    "audit_anchor_file", "audit_syslog",
+    "database_failover", "lease_seconds", "lease_journal", "cache", "mac_keys_file", "mac_keys",
+    "mark_file", "audit_anchor_file", "audit_syslog",
     "profile", "apps", "legacy_login", "legacy_sunset", "token_lifetime_hours",
     "memory_entries", "memory_mib", "internal_host", "internal_port", "proxy_secret",
 })  # fmt: skip

@@ -6,23 +6,46 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from keyhalt.storage.schema import auth_epoch, epoch_log, verifier
-from keyhalt.usecases.keep_lease import Holder, Standing
+from keyhalt.usecases.keep_lease import Holder, Living, Standing
 from keyhalt.usecases.ports import StoreClosedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
     from keyhalt.core.leases import Page
     from keyhalt.usecases.watch import Watch
 
 FORGET_AFTER = timedelta(days=1)
+
+# Made once: every process runs these at each change, and making them costs more than running them.
+_IS = (verifier.c.process == bindparam("of")) & (verifier.c.incarnation == bindparam("life"))
+_STANDING = (
+    select(auth_epoch.c.cluster, auth_epoch.c.n, verifier.c.acknowledged)
+    .join(auth_epoch, auth_epoch.c.one)
+    .where(_IS, verifier.c.alive)
+)
+_CHANGES = (
+    select(epoch_log.c.epoch, epoch_log.c.subjects)
+    .where(epoch_log.c.epoch > bindparam("after"), epoch_log.c.epoch <= bindparam("upto"))
+    .order_by(epoch_log.c.epoch)
+)
+_ACKNOWLEDGE = (
+    update(verifier)
+    .where(_IS, verifier.c.alive, verifier.c.acknowledged < bindparam("epoch"))
+    .values(acknowledged=bindparam("epoch"))
+)
+_LIVING = select(
+    verifier.c.process,
+    verifier.c.incarnation,
+    (verifier.c.acknowledged < bindparam("epoch")).label("behind"),
+).where(verifier.c.alive)
 
 
 class SqlLedger:
@@ -55,42 +78,32 @@ class SqlLedger:
 
     def leave(self, holder: Holder) -> None:
         with self._asking() as connection:
-            connection.execute(delete(verifier).where(_is(holder)))
+            connection.execute(delete(verifier).where(_IS), _named(holder))
 
     def standing(self, holder: Holder) -> Standing | None:
-        query = (
-            select(auth_epoch.c.cluster, auth_epoch.c.n, verifier.c.acknowledged)
-            .join(auth_epoch, auth_epoch.c.one)
-            .where(_is(holder), verifier.c.alive)
-        )
         with self._asking() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_STANDING, _named(holder)).one_or_none()
         return None if row is None else Standing(*row)
 
     def changes(self, after: int, upto: int) -> Sequence[tuple[int, Sequence[int]]]:
-        query = (
-            select(epoch_log.c.epoch, epoch_log.c.subjects)
-            .where(epoch_log.c.epoch > after, epoch_log.c.epoch <= upto)
-            .order_by(epoch_log.c.epoch)
-        )
         with self._asking() as connection:
-            return [(row.epoch, row.subjects) for row in connection.execute(query)]
+            rows = connection.execute(_CHANGES, {"after": after, "upto": upto})
+            return [(row.epoch, row.subjects) for row in rows]
 
     def acknowledge(self, holder: Holder, epoch: int) -> None:
-        behind = verifier.c.alive & (verifier.c.acknowledged < epoch)
-        row = update(verifier).where(_is(holder), behind).values(acknowledged=epoch)
         with self._asking() as connection:
-            connection.execute(row)
+            connection.execute(_ACKNOWLEDGE, {**_named(holder), "epoch": epoch})
 
-    def behind(self, epoch: int) -> Sequence[Holder]:
-        query = select(verifier.c.process, verifier.c.incarnation).where(
-            verifier.c.alive, verifier.c.acknowledged < epoch
-        )
+    def living(self, epoch: int) -> Living:
         with self._asking() as connection:
-            return [Holder(*row) for row in connection.execute(query)]
+            rows = connection.execute(_LIVING, {"epoch": epoch}).all()
+        behind = [Holder(row.process, row.incarnation) for row in rows if row.behind]
+        return Living(len(rows), behind)
 
     def fence(self, holders: Sequence[Holder], epoch: int) -> None:
-        late = or_(*map(_is, holders)) & (verifier.c.acknowledged < epoch)
+        named = tuple_(verifier.c.process, verifier.c.incarnation)
+        lives = [(each.process, each.incarnation) for each in holders]
+        late = named.in_(lives) & (verifier.c.acknowledged < epoch)
         with self._asking() as connection:
             connection.execute(update(verifier).where(late).values(alive=False))
 
@@ -99,11 +112,6 @@ class SqlLedger:
         row = update(verifier).where(verifier.c.process == process).values(alive=False)
         with self._asking() as connection:
             connection.execute(row)
-
-    def living(self) -> int:
-        query = select(func.count()).select_from(verifier).where(verifier.c.alive)
-        with self._asking() as connection:
-            return int(connection.execute(query).scalar_one())
 
     @contextmanager
     def _asking(self) -> Iterator[Connection]:
@@ -143,5 +151,5 @@ class WatchedLedger(SqlLedger):
         return standing
 
 
-def _is(holder: Holder) -> ColumnElement[bool]:
-    return and_(verifier.c.process == holder.process, verifier.c.incarnation == holder.incarnation)
+def _named(holder: Holder) -> dict[str, str]:
+    return {"of": holder.process, "life": holder.incarnation}

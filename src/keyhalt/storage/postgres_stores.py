@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.leases import Page
 from keyhalt.storage import migrate, postgres
+from keyhalt.storage.journal import (
+    Journal,
+    JournaledBarrier,
+    JournaledLedger,
+    JournaledLooks,
+    JournaledPage,
+)
 from keyhalt.storage.keeper import Keeper
 from keyhalt.storage.ledger import SqlLedger, WatchedLedger
 from keyhalt.storage.postgres_reader import PostgresReader
@@ -18,10 +25,14 @@ from keyhalt.usecases.keep_lease import KeepLease, WaitForAll
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
+    from keyhalt.core.freshness import Freshness
     from keyhalt.storage.postgres import Database
+    from keyhalt.usecases.keep_lease import Ledger
+    from keyhalt.usecases.ports import Barrier
     from keyhalt.usecases.watch import Watch
 
 _LOCKS = {"rights": 0x6B657901, "use": 0x6B657902, "signins": 0x6B657903}
@@ -45,12 +56,22 @@ class PostgresStores:
     """The three stores share one database and its connections; each has writers of its own."""
 
     def __init__(
-        self, database: Database, machine: Machine, *, lease_seconds: float, process: str
+        self,
+        database: Database,
+        machine: Machine,
+        *,
+        lease_seconds: float,
+        process: str,
+        journal: Path | None = None,
     ) -> None:
+        """`journal`: a folder for what is done to keep leases (storage/journal.py)."""
         self._database = database
         self._machine = machine
         self._lease_seconds = lease_seconds
         self._process = process
+        self._journal = (
+            None if journal is None else Journal(journal, machine.clock, process, lease_seconds)
+        )
         self._engine = postgres.open_engine(database)
         self.rights, self.use, self.signins = (
             self._engine.execution_options(**{postgres.LOCK: lock}) for lock in _LOCKS.values()
@@ -77,22 +98,24 @@ class PostgresStores:
         with transaction(self.rights, write=False) as connection:
             return postgres.faults_of(connection)
 
-    def barrier(self) -> WaitForAll:
-        return WaitForAll(
-            ledger=self._ledger(self._engine),
+    def barrier(self) -> Barrier:
+        barrier = WaitForAll(
+            ledger=self._journaled(self._ledger(self._engine)),
             clock=self._machine.clock,
             sleep=self._machine.sleep,
             lease_seconds=self._lease_seconds,
         )
+        return barrier if self._journal is None else JournaledBarrier(barrier, self._journal)
 
     def verifying(self, watch: Watch) -> PostgresVerifying:
-        page = Page(next(_guards))
+        page = self._page()
         direct = postgres.open_direct(self._database, channel=CHANNEL)
+        ledger = WatchedLedger(
+            direct, self._machine.new_id, self._machine.now, watch=watch, page=page
+        )
         keep_lease = KeepLease(
             page=page,
-            ledger=WatchedLedger(
-                direct, self._machine.new_id, self._machine.now, watch=watch, page=page
-            ),
+            ledger=self._journaled(ledger),
             clock=self._machine.clock,
             process=self._process,
             lease_seconds=self._lease_seconds,
@@ -100,15 +123,30 @@ class PostgresStores:
         keeper = Keeper(
             keep_lease, direct, self._machine.uniform, lease_seconds=self._lease_seconds
         )
-        clock = self._machine.clock
-        reader = PostgresReader(self._database, page, watch, clock)
-        return PostgresVerifying(reader, page, keeper, clock)
+        journal, clock = self._journal, self._machine.clock
+        freshness = page if journal is None else JournaledLooks(page, journal)
+        reader = PostgresReader(self._database, freshness, watch, clock)
+        return PostgresVerifying(reader, freshness, keeper, lambda: page.deadline - clock())
 
     def bury(self, process: str) -> None:
+        began = self._machine.clock()
         self._ledger(self._engine).bury(process)
+        if self._journal is not None:
+            self._journal.write("bury", began, process=process)
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _page(self) -> Page:
+        guard = next(_guards)
+        if self._journal is None:
+            return Page(guard)
+        return JournaledPage(guard, self._journal)
+
+    def _journaled(self, ledger: Ledger) -> Ledger:
+        return ledger if self._journal is None else JournaledLedger(ledger, self._journal)
 
     def _ledger(self, engine: Engine) -> SqlLedger:
         return SqlLedger(engine, self._machine.new_id, self._machine.now)
@@ -118,11 +156,16 @@ class PostgresVerifying:
     """A reader, and a lease that is kept by a thread from here to `close`."""
 
     def __init__(
-        self, reader: PostgresReader, page: Page, keeper: Keeper, clock: Callable[[], float]
+        self,
+        reader: PostgresReader,
+        freshness: Freshness,
+        keeper: Keeper,
+        left: Callable[[], float],
     ) -> None:
+        """`left`: for how long the lease lasts yet, in seconds; without one, not above 0."""
         self.reader = reader
-        self.freshness = page
-        self._clock = clock
+        self.freshness = freshness
+        self._left = left
         self._keeper = keeper
         keeper.start()
 
@@ -132,7 +175,7 @@ class PostgresVerifying:
 
     def lease_seconds(self) -> float:
         """For how long the lease lasts yet, 0 without one. Decides nothing."""
-        return max(0.0, self.freshness.deadline - self._clock())
+        return max(0.0, self._left())
 
     def close(self) -> None:
         self.reader.close()

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
 _SERVED, _RESTORED = "served", "restored"
 _BYTES_MAX = 256
-_TRIES, _PAUSE_SECONDS = 50, 0.01
+_LOCK_SECONDS, _PAUSE_FIRST_SECONDS, _PAUSE_LAST_SECONDS = 0.5, 0.0005, 0.02
+"""Whoever holds the file does so for microseconds, unless it is stopped meanwhile."""
 
 
 class MarkFile:
-    """Implements MarkStore. Methods raise OSError, and StoreClosedError for a foreign text."""
+    """Implements MarkStore. Methods raise OSError, and StoreClosedError for a foreign text.
+
+    All but `replace` raise TimeoutError, an OSError, where another process holds the file for
+    longer than a moment: a stopped one would otherwise hold every change, and every lease.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,35 +44,30 @@ class MarkFile:
             return None
 
     def raise_to(self, mark: Mark) -> None:
-        """Only forwards, and never into another cluster or over a restore.
-
-        Raises TimeoutError, an OSError, where another process holds the file for longer than a
-        moment: a stopped one would otherwise hold every change.
-        """
+        """Only forwards, and never into another cluster or over a restore."""
+        # All processes of a machine come here at each change; one of them has to write.
+        if not _lower(self.read(), mark):
+            return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, tries=_TRIES) as file:
-            there = self._parse(os.pread(file, _BYTES_MAX, 0))
-            if there is None or (
-                there.cluster == mark.cluster and there.epoch < mark.epoch and not there.restored
-            ):
+        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+            if _lower(self._parse(os.pread(file, _BYTES_MAX, 0)), mark):
                 _write(file, mark)
 
     def replace(self, mark: Mark) -> None:
         """For who decides what is served here: set up, restore, reopen."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+        with self._open(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, patient=True) as file:
             _write(file, mark)
             os.fsync(file)
 
     @contextmanager
-    def _open(self, flags: int, lock: int, *, tries: int = 0) -> Iterator[int]:
-        """`tries`: how often to look for the lock; 0 waits for it."""
+    def _open(self, flags: int, lock: int, *, patient: bool = False) -> Iterator[int]:
         file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
         try:
-            if tries:
-                _lock_soon(file, lock, tries)
-            else:
+            if patient:
                 fcntl.flock(file, lock)
+            else:
+                _lock_soon(file, lock)
             yield file
         finally:
             os.close(file)
@@ -85,15 +85,26 @@ class MarkFile:
             ) from None
 
 
-def _lock_soon(file: int, lock: int, tries: int) -> None:
-    for _ in range(tries):
+def _lock_soon(file: int, lock: int) -> None:
+    pause, waited = _PAUSE_FIRST_SECONDS, 0.0
+    while True:
         try:
             fcntl.flock(file, lock | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(_PAUSE_SECONDS)
+            if waited >= _LOCK_SECONDS:
+                raise TimeoutError(errno.ETIMEDOUT, "another process holds it") from None
+            time.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, _PAUSE_LAST_SECONDS)
         else:
             return
-    raise TimeoutError(errno.ETIMEDOUT, "another process holds it")
+
+
+def _lower(there: Mark | None, mark: Mark) -> bool:
+    """Whether what is `there` may and must be raised to `mark`."""
+    return there is None or (
+        there.cluster == mark.cluster and there.epoch < mark.epoch and not there.restored
+    )
 
 
 def _write(file: int, mark: Mark) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 POLL_FIRST_SECONDS = 0.002
 POLL_LAST_SECONDS = 0.020
+POLL_GROWTH = 1.1
+"""Of the pauses of who waits: a healthy wait is over within the first few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Standing:
     cluster: str
     epoch: int
     acknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """Who is alive: how many, and those of them that have not acknowledged an epoch."""
+
+    count: int
+    behind: Sequence[Holder]
 
 
 class Ledger(Protocol):
@@ -59,14 +69,11 @@ class Ledger(Protocol):
     def acknowledge(self, holder: Holder, epoch: int) -> None:
         """Only while it is alive, and never backwards."""
 
-    def behind(self, epoch: int) -> Sequence[Holder]:
-        """Who is alive and has not acknowledged `epoch`."""
+    def living(self, epoch: int) -> Living:
+        """Who is alive, and who of them has not acknowledged `epoch`. In one statement."""
 
     def fence(self, holders: Sequence[Holder], epoch: int) -> None:
         """Declare dead those of them that have still not acknowledged `epoch`."""
-
-    def living(self) -> int:
-        """How many are alive."""
 
 
 class KeepLease:
@@ -165,42 +172,36 @@ class WaitForAll:
         pause = POLL_FIRST_SECONDS
         timed_out = 0
         while True:
-            behind = self._behind(epoch)
-            if behind is not None and not behind:
+            # Nobody can have acknowledged at once what was committed only now.
+            self._sleep(min(pause, max(0.0, limit - self._clock())))
+            pause = min(pause * POLL_GROWTH, POLL_LAST_SECONDS)
+            living = self._living(epoch)
+            if living is not None and not living.behind:
                 break
             if self._clock() >= limit:
-                timed_out = self._fence(behind, epoch)
+                timed_out = self._fence(living, epoch)
                 break
-            self._sleep(min(pause, max(0.0, limit - self._clock())))
-            pause = min(pause * 1.5, POLL_LAST_SECONDS)
         waited_ms = round((self._clock() - began) * 1000)
-        # Who cannot be asked is not asked once more: each time may take as long as a statement.
-        acknowledged = 0 if behind is None else self._living()
+        alive = 0 if living is None else living.count
         return Receipt(
             epoch,
             form="barrier",
             waited_ms=waited_ms,
-            acknowledged=acknowledged,
+            acknowledged=alive - timed_out,
             timed_out=timed_out,
         )
 
-    def _behind(self, epoch: int) -> Sequence[Holder] | None:
+    def _living(self, epoch: int) -> Living | None:
         """None: unknown, so the time has to pass."""
         try:
-            return self._ledger.behind(epoch)
+            return self._ledger.living(epoch)
         except StoreUnavailableError:
             return None
 
-    def _fence(self, behind: Sequence[Holder] | None, epoch: int) -> int:
+    def _fence(self, living: Living | None, epoch: int) -> int:
         # Their leases are over already. Being dead spares the next change from waiting for them.
-        if not behind:
+        if living is None:
             return 0
         with suppress(StoreUnavailableError):
-            self._ledger.fence(behind, epoch)
-        return len(behind)
-
-    def _living(self) -> int:
-        try:
-            return self._ledger.living()
-        except StoreUnavailableError:
-            return 0
+            self._ledger.fence(living.behind, epoch)
+        return len(living.behind)
