@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import event
 
+from keyhalt.core.freshness import Entry, Tag
 from keyhalt.core.permissions import NOTHING, PermissionSet
 from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
 from keyhalt.embed import Engine
@@ -209,7 +210,7 @@ def test_ten_thousand_keys_are_written_in_five_statements(
     witness = world.engine.recording.witness
     for key_id in range(1, 10_001):
         _allow(recorder, key_id, bits=0b11)
-        witness.allowed(_principal(key_id), 1.0)
+        witness.left(Entry(_principal(key_id), Tag(1, 1), at=1.0))
     recorder.denied(Credential(CredentialKind.KEY, 5), 1, "frozen_key")
     engine = world.engine.stores.use
     for each in (recorder, witness):
