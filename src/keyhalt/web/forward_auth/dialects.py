@@ -91,7 +91,7 @@ class Asked:
     @property
     def client(self) -> tuple[str, bytes]:
         """Its address, and what program it says it is."""
-        return _last_of(self.said.get(ADDRESS, b"")), self.said.get(b"user-agent", b"")
+        return _client_of(self.said.get(ADDRESS, b""), self.said.get(b"user-agent", b""))
 
     @property
     def presented(self) -> Presented:
@@ -107,9 +107,12 @@ class Asked:
 
 
 @lru_cache(maxsize=1024)
-def _last_of(addresses: bytes) -> str:
-    """The last of the list: the only one that a client could not write itself."""
-    return addresses.rpartition(b",")[2].strip().decode("latin-1")[:64]
+def _client_of(addresses: bytes, agent: bytes) -> tuple[str, bytes]:
+    """The last of the addresses: the only one that a client could not write itself.
+
+    The same tuple for the same client, so that whoever counts use sees at once that it is.
+    """
+    return addresses.rpartition(b",")[2].strip().decode("latin-1")[:64], agent
 
 
 def read_asked(dialect: Dialect, scope: Scope, rest: bytes) -> Asked | Refused:
