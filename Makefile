@@ -86,6 +86,9 @@ bench-full: $(VENV)/.bench ## the same with long rows, and a list as its portfol
 	@$(BIN)/python -m bench.micro
 	@$(BIN)/python -m bench.burst
 	@$(BIN)/python -m bench.outage
+	@$(BIN)/python -m bench.deletes
+	@$(BIN)/python -m bench.making
+	@$(BIN)/python -m bench.open_loop
 	@$(BIN)/python -m bench.peers --rounds 7 --seconds 5 $(ARGS)
 	@$(BIN)/python -m bench.energy_scope
 

@@ -229,6 +229,37 @@ def advice(told: list[dict[str, Any]]) -> str:
     return markdown([f"{len(told)} seeds", ""], rows)
 
 
+def making(told: dict[str, Any]) -> str:
+    names = ("made_p50_ms", "made_p99_ms", "ended_p50_ms", "ended_p99_ms")
+    rows = (
+        [who, *(f"{row[name]:.1f}" if name in row else "" for name in names)]
+        for who, row in told["contenders"].items()
+    )
+    return markdown(["", "made, p50 ms", "p99", "ended, p50 ms", "p99"], rows)
+
+
+def lists(told: dict[str, Any]) -> str:
+    rows = (
+        [f"{int(count):,}", f"{took:.1f} ms", f"{took / int(count) * 1000:,.0f} µs"]
+        for count, took in told["list_ms"].items()
+    )
+    return markdown(["keys", "a list", "each"], rows)
+
+
+def open_loop(told: dict[str, dict[str, float]]) -> str:
+    rows = (
+        [
+            who,
+            f"{row['asked_a_second']:,.0f}",
+            f"{row['p50_us'] / 1000:.2f}",
+            f"{row['p99_us'] / 1000:.2f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for who, row in told.items()
+    )
+    return markdown(["", "asked a second", "p50, ms", "p99, ms", "of the bare app's p99"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     **{kind: (f"peers-{kind}", peers) for kind in KINDS},
     "ratios": ("peers-good", ratios),
@@ -245,6 +276,9 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "audit-rows": ("audit-rows", audit_rows),
     "energy": ("energy-scope", energy),
     "advice": ("advice", advice),
+    "making": ("making", making),
+    "lists": ("making", lists),
+    "open-loop": ("open-loop", open_loop),
 }
 _TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

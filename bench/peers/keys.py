@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 GOOD, MALFORMED, FORGED, DELETED = "good", "malformed", "forged", "deleted"
-KINDS = (GOOD, MALFORMED, FORGED, DELETED)
+MIXED = "mixed"
+"""Of sixteen requests, in turn, thirteen with good keys and one with each other kind."""
+KINDS = (GOOD, MALFORMED, FORGED, DELETED, MIXED)
 COUNT = 16
 
 
@@ -53,20 +55,30 @@ class Ring:
         self._port, self._path, self._headers = port, path, headers
         self._stay = [make(port) for _ in range(COUNT)]
         self._gone = [make(port) for _ in range(COUNT)]
+        self._kept = list(self._gone)
         for key in self._gone:
             self._expect(key, GOOD, {200})
 
     def sent(self, kind: str) -> list[dict[str, str]]:
         """The headers of requests with keys of this kind."""
+        if kind == MIXED:
+            others = (MALFORMED, FORGED, DELETED)
+            good = self.sent(GOOD)[len(others) :]
+            return [*good, *(self.sent(other)[0] for other in others)]
         keys = self._gone if kind == DELETED else self._stay
         return [{**self._headers, key.header: key.texts[kind]} for key in keys]
 
     def delete(self) -> None:
-        for key in self._gone:
-            delete(self._port, key)
+        """Once, however often it is asked for."""
+        while self._kept:
+            delete(self._port, self._kept.pop())
 
     def check(self, kind: str) -> None:
         """Raises OSError where a good key is refused or another accepted."""
+        if kind == MIXED:
+            for each in (GOOD, MALFORMED, FORGED, DELETED):
+                self.check(each)
+            return
         key = (self._gone if kind == DELETED else self._stay)[0]
         self._expect(key, kind, {200} if kind == GOOD else {401, 403})
 
