@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
 from keyhalt.cli import context
+from keyhalt.cli.app import COMMANDS, cli
 from tests.cli.conftest import Keyhalt, commands, create
 
 TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
@@ -104,6 +106,15 @@ def test_json_has_the_properties_that_are_documented(keyhalt: Keyhalt, tmp_path:
     assert set(role) - set(listed["keyhalt role list"]) == {"grants"}
     again = keyhalt("key", "create", "--owner", "jsmith", "--name", "x", "-o", "json").json
     assert set(again) - set(listed["keyhalt key list"]) == {"key"}
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    """It is written beside their names, so that showing it loads none of them."""
+    context_of_all = click.Context(cli)
+    for name, (summary, *_) in COMMANDS.items():
+        command = cli.get_command(context_of_all, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=200) == summary
 
 
 def test_times_are_rfc_3339(keyhalt: Keyhalt) -> None:

@@ -27,28 +27,41 @@ if TYPE_CHECKING:
 
 _CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
 
-# Name of the command to the modules that have it, loaded when it is called. The first has it as an
-# attribute, the others add to it.
+# Name of the command to its first sentence, so that the list of all imports none of them, and to
+# the modules that have it. The first has it as an attribute, the others add to it.
 COMMANDS = {
-    "demo": ("demo",),
-    "serve": ("serving",),
-    "init": ("serving",),
-    "db": ("db",),
-    "key": ("key", "identify", "ending_keys", "anywhere", "advise", "narrow"),
-    "user": ("user", "ending_keys"),
-    "role": ("role", "anywhere"),
-    "group": ("group",),
-    "datasource": ("datasource",),
-    "policy": ("policy",),
-    "audit": ("audit", "keeping"),
-    "explain": ("explain",),
-    "freeze": ("freeze",),
-    "thaw": ("freeze",),
-    "doctor": ("doctor",),
-    "mac-key": ("mac_key",),
-    "prove": ("prove",),
-    "report": ("report",),
-}
+    "demo": ("Run a complete server with sample data, over plain HTTP.", "demo"),
+    "serve": ("Run the server.", "serving"),
+    "init": ("Set up the environment, its first datasource and administrator.", "serving"),
+    "db": ("The stores: their schema, and copies of them.", "db"),
+    "key": (
+        "Keys: make, list, show, find, delete, import, identify; keys that keys made.",
+        "key", "identify", "ending_keys", "anywhere", "advise", "narrow",
+    ),
+    "user": (
+        "Users: create, list, show, edit, deactivate, activate, and what they have.",
+        "user", "ending_keys",
+    ),
+    "role": (
+        "Roles: create, list, show, edit, set-grants, hide, unhide, delete, roll-out.",
+        "role", "anywhere",
+    ),
+    "group": ("Groups of users: create, list, show, edit, delete.", "group"),
+    "datasource": ("Datasources: create, list, deactivate, activate, set-policy.", "datasource"),
+    "policy": ("What proxies let through: apply, diff, test, list, show.", "policy"),
+    "audit": ("The audit log.", "audit", "keeping"),
+    "explain": ("Say, check by check, why a request would be allowed or refused.", "explain"),
+    "freeze": ("Stop a whole set of keys at once, until it is thawed.", "freeze"),
+    "thaw": ("Let the keys of a freeze count again.", "freeze"),
+    "doctor": ("Checks of what stands around Keyhalt.", "doctor"),
+    "mac-key": ("MAC keys: list, add, mint, lost, remove.", "mac_key"),
+    "prove": (
+        "Put the promise to the test here: keys are deleted while processes use them.", "prove",
+    ),
+    "report": (
+        "Draw the keys of a datasource, their use and what to look at, as one HTML page.", "report",
+    ),
+}  # fmt: skip
 
 
 class Lazy(click.Group):
@@ -62,9 +75,15 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        first, *_ = [importlib.import_module(f"keyhalt.cli.{name}") for name in COMMANDS[cmd_name]]
+        _, *modules = COMMANDS[cmd_name]
+        first, *_ = [importlib.import_module(f"keyhalt.cli.{name}") for name in modules]
         command: click.Command = getattr(first, cmd_name.replace("-", "_"))
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (summary, *_) in COMMANDS.items()])
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
