@@ -144,7 +144,7 @@ def startup(told: dict[str, Any]) -> str:
 
 def remembered(told: list[dict[str, Any]]) -> str:
     return markdown(
-        ["keys", "bare", "remembered", "ratio", "bytes a key"],
+        ["keys", "bare", "under a lease", "ratio", "bytes a key", "guarded", "a bare `PRAGMA`"],
         (
             [
                 f"{row['keys']:,}",
@@ -152,6 +152,8 @@ def remembered(told: list[dict[str, Any]]) -> str:
                 f"{row['us']:.2f} µs",
                 f"{row['ratio']:.2f}",
                 f"{row['bytes']:.0f}",
+                f"{row['guarded_us']:.2f} µs",
+                f"{row['pragma_us']:.2f} µs",
             ]
             for row in told
         ),

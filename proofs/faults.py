@@ -68,7 +68,15 @@ _JOIN = """\
 _STORE_TAG = "        self.current = Tag(guard, upto, upto)\n"
 _STORE_SEEN = "        self._seen = (guard, floor, last)\n"
 _SEEN = "        guard, floor, last = self._seen\n        for"
-_QUICK = "and now < freshness.deadline and entry.tag is freshness.current:"
+_QUICK = """\
+                    if now < freshness.deadline:
+                        tag = freshness.current
+"""
+_QUICK_TAG_FIRST = """\
+                    tag = freshness.current
+                    if not now < freshness.deadline:
+                        tag = None
+"""
 _KEEP_DENIAL = "self._denials.keep(imprint, decision, tag)"
 _MISSING = "if expected <= upto or len(last) > SUBJECTS_MAX:"
 
@@ -155,18 +163,21 @@ OWN = (
     Fault(
         "the short way reads the tag before the lease",
         (
+            Change(VERIFY, _QUICK, _QUICK_TAG_FIRST),
             Change(
-                VERIFY, _QUICK, "and entry.tag is freshness.current and now < freshness.deadline:"
+                VERIFY,
+                "                    elif tag is None:",
+                "                    if tag is None:",
             ),
         ),
     ),
     Fault(
         "the short way asks for no lease",
-        (Change(VERIFY, _QUICK, "and entry.tag is freshness.current:"),),
+        (Change(VERIFY, _QUICK, _QUICK.replace("now < freshness.deadline", "True")),),
     ),
     Fault(
         "the short way takes any state under a lease",
-        (Change(VERIFY, _QUICK, "and now < freshness.deadline:"),),
+        (Change(VERIFY, "if entry.tag is tag:", "if tag is not None:"),),
     ),
     Fault(
         "a lease is held against the moment of an earlier request",

@@ -93,12 +93,14 @@ class Entry:
     used: bool = False
 
 
-begin_imprint = blake2b(digest_size=32).copy
+IMPRINT_BYTES = 31
+"""Python's own part of it is 33: together they fill 64, and one more would take 80."""
+begin_imprint = blake2b(digest_size=IMPRINT_BYTES).copy
 """Begins the hash of which a text's imprint is the digest. Twice as quick as beginning anew."""
 
 
 def imprint_of(text: bytes) -> bytes:
-    """What a text is remembered by, in this process only: BLAKE2b (RFC 7693), 32 bytes.
+    """What a text is remembered by, in this process only: BLAKE2b (RFC 7693), 248 bits.
 
     Not the digest that the store has (SHA-256): this costs every request, and two thirds as much.
     """

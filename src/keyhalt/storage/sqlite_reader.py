@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keyhalt.core.principals import KeyFacts, Principal, SessionFacts, TokenFacts
     from keyhalt.usecases.watch import Watch
 
+NEVER_SEEN = -1
 _guards = itertools.count(1)
 _ask = Questions(SQLiteDialect_pysqlite(paramstyle="qmark"))
 
@@ -37,8 +38,10 @@ class SqliteReader(Freshness):
         self._watch = watch
         self._standing = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._guard = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
+        self._look = self._guard.execute
         self._guard_id = next(_guards)
-        self._last_tag = Tag(self._guard_id, -1)
+        self._number = NEVER_SEEN
+        self.current = Tag(self._guard_id, NEVER_SEEN)
         self._rights = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._signins = open_file(signins, busy_seconds=VERIFY_BUSY_SECONDS)
         self._imported: tuple[Tag, bool] | None = None
@@ -47,16 +50,16 @@ class SqliteReader(Freshness):
         del now
         try:
             # Unpacked, so run to its end, as in `_one`.
-            ((number,),) = self._guard.execute("PRAGMA data_version")
+            ((number,),) = self._look("PRAGMA data_version")
         except sqlite3.Error as error:
             raise StoreUnavailableError(str(error)) from error
-        last = self._last_tag
-        if number != last.number:
+        if number != self._number:
             self._judge()
             known = self._watch.known
             epoch = NO_EPOCH if known is None else known.epoch
-            self._last_tag = last = Tag(self._guard_id, number, epoch)
-        return last
+            self.current = Tag(self._guard_id, number, epoch)
+            self._number = number
+        return self.current
 
     def answers(self) -> bool:
         try:

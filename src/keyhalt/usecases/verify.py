@@ -116,7 +116,7 @@ class Verify:
         Memory.recall. A function and what it needs: looking those up in an object costs it a tenth
         more.
         """
-        find, freshness = self._memory.find(), self._freshness
+        find, freshness, ask = self._memory.find(), self._freshness, self._freshness.tag
         monotonic, insecure_http = self.monotonic, self._here.insecure_http
         recalled = self._recalled
 
@@ -134,12 +134,20 @@ class Verify:
             hashing.update(key)
             imprint = hashing.digest()
             entry = find(imprint)
-            # As `recall`, without its call, where a lease holds and nothing changed. The lease
-            # first: see Page.tag.
-            if entry is not None and now < freshness.deadline and entry.tag is freshness.current:
-                entry.at = now
-                entry.used = True
-                return entry.principal
+            # As `recall`, without its call, where nothing changed.
+            if entry is not None:
+                try:
+                    # The lease first: see Page.tag.
+                    if now < freshness.deadline:
+                        tag = freshness.current
+                    elif tag is None:
+                        tag = ask(now)
+                except StoreUnavailableError:
+                    return None
+                if entry.tag is tag:
+                    entry.at = now
+                    entry.used = True
+                    return entry.principal
             return recalled(imprint, now, tag)
 
         return remembered
