@@ -117,10 +117,17 @@ def polling(told: dict[str, dict[str, float]]) -> str:
 
 
 def first_seen(told: dict[str, Any]) -> str:
+    smallest = "of that with the fewest"
     return markdown(
-        ["stored", "a first-seen key", "the driver's read", "ratio"],
+        ["stored", "a first-seen key", smallest, "the driver's read", smallest],
         (
-            [name, f"{row['first_seen']:,.0f} µs", f"{row['bare']:,.0f} µs", f"{row['ratio']:.2f}"]
+            [
+                name,
+                f"{row['first_seen']:,.0f} µs",
+                f"{row['of_smallest']:.2f}",
+                f"{row['bare']:,.0f} µs",
+                f"{row['bare_of_smallest']:.2f}",
+            ]
             for name, row in told.items()
         ),
     )
@@ -192,14 +199,19 @@ def burst(told: dict[str, float]) -> str:
     return markdown(["", "median"], ([what, f"{figure:,.0f}"] for what, figure in told.items()))
 
 
-def audit_rows(told: list[dict[str, float]]) -> str:
+def counting(told: dict[str, float]) -> str:
+    rows = ([what, f"{ratio:.3f}"] for what, ratio in told.items())
+    return markdown(["", "throughput with it on / off"], rows)
+
+
+def audit_rows(told: list[dict[str, Any]]) -> str:
     heads = ["changes", "one more, ms", "a page, ms", "a request id, ms", "verified a second"]
     names = ("append_ms", "page_ms", "look_up_ms")
     return markdown(
         heads,
         (
             [
-                f"{row['rows']:,}",
+                f"{row['store']}, {row['rows']:,}",
                 *(f"{row[name]:.2f}" for name in names),
                 f"{row['verified_a_second']:,.0f}",
             ]
@@ -275,6 +287,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "instructions": ("instructions", instructions),
     "outage": ("outage", outage),
     "burst": ("burst", burst),
+    "counting": ("counting", counting),
     "audit-rows": ("audit-rows", audit_rows),
     "energy": ("energy-scope", energy),
     "advice": ("advice", advice),

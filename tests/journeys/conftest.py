@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-KEYHALT = Path(sys.executable).parent / "keyhalt"
+from tests.journeys.installing import KEYHALT, Installation, install
 
 
 @dataclass(frozen=True)
@@ -87,3 +86,13 @@ def start_demo() -> Iterator[Start]:
 def server(start_demo: Start) -> Server:
     """One demo for a module of tests."""
     return start_demo()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """What `keyhalt init` made, on each store; its servers are stopped at the end."""
+    on_postgres = request.param == "postgresql"
+    url = request.getfixturevalue("database_url") if on_postgres else ""
+    made = install(tmp_path / "data", url)
+    yield made
+    made.stop()

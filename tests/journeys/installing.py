@@ -6,13 +6,15 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.journeys.conftest import KEYHALT
 from tests.world import PASSWORD, until
+
+KEYHALT = Path(sys.executable).parent / "keyhalt"
 
 
 @dataclass

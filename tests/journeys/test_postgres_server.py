@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,44 +163,6 @@ def test_connections_that_are_cut_come_back(installed: Installation) -> None:
     fresh = installed.key("fresh")
     until(lambda: answered(url, fresh) == {200})
     assert answered(url, key) <= {200}
-
-
-def test_a_worker_killed_while_it_creates_keys_loses_none_that_was_acknowledged(
-    installed: Installation,
-) -> None:
-    """Every key whose text was answered counts, and no row is half-written."""
-    keep = installed.key("keep")
-    process, url = installed.serve(lease_seconds="1")
-    made: list[str] = []
-    stop = threading.Event()
-
-    def create() -> None:
-        body = json.dumps({"apiKeyName": "bulk"}).encode()
-        headers = {"ECI-ApiKey": keep, "Content-Type": "application/json"}
-        while not stop.is_set():
-            request = urllib.request.Request(  # noqa: S310
-                f"{url}/api/v3/apiKey", data=body, headers=headers
-            )
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                    made.append(json.loads(answer.read())["apiKey"])
-            except OSError:
-                continue
-
-    threads = [threading.Thread(target=create) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    until(lambda: len(made) > 50)
-    os.kill(installed.workers(process)[0], signal.SIGKILL)
-    count = len(made)
-    until(lambda: len(made) > count + 50)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert {ask(url, "/api/v3/me", key=key) for key in made} == {200}
-    with psycopg.connect(installed.database_url) as connection:
-        half = connection.execute("SELECT count(*) FROM api_key WHERE digest IS NULL").fetchone()
-    assert half == (0,)
 
 
 def _verifiers(installed: Installation) -> list[Any]:

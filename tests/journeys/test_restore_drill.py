@@ -5,25 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.journeys.installing import Installation, answered, ask, install, key_id_of
+from tests.journeys.installing import Installation, answered, ask, key_id_of
 from tests.postgres import postgres_tool
 from tests.world import PASSWORD, until
-
-GUARDED = "sqlite"
-BARRIER = "postgresql"
-
-
-@pytest.fixture(params=[GUARDED, BARRIER])
-def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    url = request.getfixturevalue("database_url") if request.param == BARRIER else ""
-    made = install(tmp_path / "data", url)
-    yield made
-    made.stop()
 
 
 def backed_up(installed: Installation, to: Path) -> Callable[[], None]:
@@ -53,20 +40,20 @@ def sign_in(url: str) -> int:
 
 
 def test_a_copy_put_back_under_running_servers_revives_no_deleted_key(
-    installed: Installation, tmp_path: Path
+    on_either: Installation, tmp_path: Path
 ) -> None:
     """Closed until the log is replayed, then open without a restart; asked all the while."""
-    keep, gone = installed.key("keep"), installed.key("gone")
-    (_, one), (_, other) = (installed.serve(workers=n, drain_seconds="0.2") for n in ("2", "1"))
-    workers = [installed.workers(process) for process in installed.running]
-    put_back = backed_up(installed, tmp_path / "copy")
-    later = installed.key("later")
+    keep, gone = on_either.key("keep"), on_either.key("gone")
+    (_, one), (_, other) = (on_either.serve(workers=n, drain_seconds="0.2") for n in ("2", "1"))
+    workers = [on_either.workers(process) for process in on_either.running]
+    put_back = backed_up(on_either, tmp_path / "copy")
+    later = on_either.key("later")
     for url in (one, other):
         assert {status for key in (keep, gone, later) for status in answered(url, key)} == {200}
     path = f"/api/v3/apiKey/{key_id_of(one, keep, 'gone')}"
     assert ask(one, path, method="DELETE", key=keep) == 204
     log = tmp_path / "audit.jsonl"
-    log.write_text(installed.run("audit", "export").stdout)
+    log.write_text(on_either.run("audit", "export").stdout)
 
     seen: dict[str, set[int]] = {keep: set(), gone: set()}
     stop = threading.Event()
@@ -90,9 +77,9 @@ def test_a_copy_put_back_under_running_servers_revives_no_deleted_key(
             assert ask(url, path, method="DELETE", key=keep) == 503
             assert sign_in(url) == 503
         # Without the log it is said what is missing, and nothing is opened.
-        assert "reopen" in installed.run("db", "reopen", code=78).stderr
+        assert "reopen" in on_either.run("db", "reopen", code=78).stderr
         assert answered(one, keep, times=4) == {503}
-        installed.run("db", "reopen", "--replay", str(log))
+        on_either.run("db", "reopen", "--replay", str(log))
         until(lambda: ask(one, "/readyz") == ask(other, "/readyz") == 200)
     finally:
         stop.set()
@@ -105,4 +92,4 @@ def test_a_copy_put_back_under_running_servers_revives_no_deleted_key(
         # Made after the copy, `later` is lost with it.
         assert {status for key in (gone, later) for status in answered(url, key, times=4)} == {401}
         assert sign_in(url) == 200
-    assert [installed.workers(process) for process in installed.running] == workers
+    assert [on_either.workers(process) for process in on_either.running] == workers

@@ -1,6 +1,8 @@
 """Keyhalt, as middleware in front of the bare app, or its own server asked by a proxy.
 
-    app.py PORT DATABASE FOLDER middleware|forward-auth
+    app.py PORT DATABASE FOLDER middleware|forward-auth|uncounted
+
+The last is the first with nothing kept of what keys do (bench/counting.py).
 
 DATABASE: empty for SQLite in FOLDER. The environment is made here if it is not there yet.
 """
@@ -89,6 +91,16 @@ def settle(folder: Path) -> None:
         engine.manage_policies.apply(OPERATOR, POLICY, ORIGIN)
 
 
+def stop_counting(engine: Engine) -> None:
+    """What this process would keep of keys' use, and of who was let through last, is dropped."""
+
+    def nothing(*_told: object) -> None:
+        """Called as counting is."""
+
+    engine.verify.used = nothing
+    engine.verify._witness = nothing  # noqa: SLF001 - there is no setting for it, on purpose
+
+
 def main() -> None:
     port, database, folder, form = sys.argv[1:5]
     os.environ.update(KEYHALT_DATA=folder, KEYHALT_INSECURE_HTTP="true", KEYHALT_APPS="")
@@ -98,7 +110,9 @@ def main() -> None:
     settle(Path(folder))
     environment = load_environment("", {})
     engine = open_environment(environment)
-    if form == "middleware":
+    if form == "uncounted":
+        stop_counting(engine)
+    if form != "forward-auth":
         guarded = Authenticate(plain.bare, EmbeddedVerifier(engine))
     else:
         guarded = application(environment.settings, engine, [])

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from keyhalt.core.secrets import GenerationState, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keyhalt.core.secrets import Generation, MacKeys
 
@@ -46,8 +46,24 @@ _EVENT, _USER, _TYPE, _OBJECT = (
     _AT[name] for name in ("event", "user_id", "object_type", "object_id")
 )
 
-# What a hand put into a column that holds another type is only printed, and matches nothing.
-_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=repr).encode
+
+def _compact() -> Callable[[object], str]:
+    """JSON without spaces, in ASCII.
+
+    What a hand put into a column that holds another type is only printed, and matches nothing.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(separators=(",", ":"), check_circular=False, default=repr).encode
+    # JSONEncoder makes one of these for each text; a log of millions of rows needs two a row.
+    ascii_text = json.encoder.encode_basestring_ascii
+    how = {"key_separator": ":", "item_separator": ","}
+    flags = {"sort_keys": False, "skipkeys": False, "allow_nan": True}
+    encode = make(markers=None, default=repr, encoder=ascii_text, indent=None, **how, **flags)
+    return lambda value: "".join(encode(value, 0))
+
+
+_json = _compact()
 
 
 def commitment_of(salt: bytes, values: Sequence[object]) -> bytes:

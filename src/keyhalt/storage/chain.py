@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -76,16 +77,26 @@ class SqlChain:
             return connection.execute(select(audit_checkpoint.c.line)).scalar_one_or_none()
 
     def rows(self) -> Iterator[tuple[Sequence[Any], Link]]:
-        """In pages, each a transaction of its own: nobody waits, and little is held."""
-        query, after = _stored(self._engine.dialect.name), 0
-        while True:
-            page = query.where(audit_event.c.id > after)
-            with transaction(self._engine, write=False) as connection:
-                rows = connection.execute(page).all()
-            yield from ((row[:_COUNT], Link(*row[_COUNT:])) for row in rows)
-            if len(rows) < PAGE:
-                return
-            after = rows[-1][0]
+        """In pages, each a transaction of its own: nobody waits, and little is held.
+
+        The next page is read while the caller works on this one.
+        """
+        query = _stored(self._engine.dialect.name)
+        with ThreadPoolExecutor(1) as reading:
+            coming = reading.submit(self._page, query, 0)
+            while rows := coming.result():
+                if len(rows) == PAGE:
+                    coming = reading.submit(self._page, query, rows[-1][0])
+                for row in rows:
+                    yield row[:_COUNT], Link._make(row[_COUNT:])
+                if len(rows) < PAGE:
+                    return
+
+    def _page(self, query: Select[Any], after: int) -> Sequence[tuple[Any, ...]]:
+        page = query.where(audit_event.c.id > after)
+        with transaction(self._engine, write=False) as connection:
+            # As the driver has them: nothing here is converted, and there may be millions.
+            return connection.execute(page).cursor.fetchall()
 
     def hashes(self, ids: Sequence[int]) -> Mapping[int, bytes]:
         query = select(audit_event.c.id, audit_event.c.hash).where(audit_event.c.id.in_(ids))
