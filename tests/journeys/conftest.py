@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.journeys.installing import KEYHALT, Installation, install
+from tests.postgres import Server as Postgres
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,37 @@ def start_demo() -> Iterator[Start]:
     for process in processes:
         process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module", params=["one process on SQLite", "two workers on PostgreSQL"])
+def server_on_either(
+    request: pytest.FixtureRequest,
+    start_demo: Start,
+    any_postgres: Postgres | str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The same sample, as a demo, and as `keyhalt serve` has it where one process is not enough."""
+    if request.param == "one process on SQLite":
+        yield start_demo()
+        return
+    if isinstance(any_postgres, str):
+        pytest.skip(any_postgres)
+    url = any_postgres.create()
+    made = Installation(tmp_path_factory.mktemp("served"), url)
+    demo = subprocess.Popen(
+        [KEYHALT, "demo", "--port", "0", "--json", "--data", made.data],
+        env=made.environment(apps="energy"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    sample = read_server(demo)
+    demo.terminate()
+    demo.communicate(timeout=30)
+    _, address = made.serve(apps="energy", workers="2", drain_seconds="0.2")
+    yield replace(sample, url=address)
+    made.stop()
+    any_postgres.drop(url)
 
 
 @pytest.fixture(scope="module")

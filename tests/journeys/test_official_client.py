@@ -21,6 +21,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.fixture(scope="module")
+def server(server_on_either: Server) -> Server:
+    """On both stores: what is true of one process is true of two workers."""
+    return server_on_either
+
+
 def status_of(call: Any, *arguments: Any, **named: Any) -> int:
     """The status of a call that fails, as the client tells it."""
     with pytest.raises(HttpOperationError) as error:
