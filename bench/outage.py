@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from proofs.servers import ACCEPTED, PATH, Running, Wires, ask
+from proofs.servers import ACCEPTED, HERE, PATH, Address, Running, Wires, ask
 from tests.postgres import EmbeddedServer, postgres_server
 from tests.world import World, make_world
 
@@ -56,8 +56,8 @@ class Row:
 class Asking:
     """Somebody who asks one server about one key all the time, and notes what came when."""
 
-    def __init__(self, port: int, key: str) -> None:
-        self._port = port
+    def __init__(self, address: Address, key: str) -> None:
+        self._address = address
         self._key = key
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -67,7 +67,7 @@ class Asking:
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):
-            status = ask(self._port, PATH, key=self._key)
+            status = ask(self._address, PATH, key=self._key)
             self.answers[status] += 1
             self.first.setdefault(status, time.monotonic())
 
@@ -85,7 +85,7 @@ def measure(lease: float, postgres: EmbeddedServer) -> Row:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         world = make_world(folder / "data", database=Database(url), lease_seconds=lease)
         stack.callback(world.close)
-        wires = Wires(str(postgres.socket), 2)
+        wires = Wires(str(postgres.socket), [HERE] * 2)
         stack.callback(wires.close)
         name = url.rpartition("/")[2].partition("?")[0]
         profile = str(world.settings["profile"])
@@ -97,7 +97,7 @@ def measure(lease: float, postgres: EmbeddedServer) -> Row:
             server.wait()
         admin = world.user("admin", "settings.*", "orders.*")
         key = world.key(admin)[1]
-        asking = Asking(servers[0].port, key)
+        asking = Asking(servers[0].address, key)
         stack.callback(asking.close)
         row = Row(lease)
         _away(row, postgres, asking)
@@ -140,7 +140,7 @@ def _stopped(row: Row, world: World, admin: int, servers: list[Running], key: st
 def _delete(writer: Running, key_id: int, key: str) -> float:
     began = time.monotonic()
     path = f"/api/v3/apiKey/{key_id}"
-    status = ask(writer.port, path, key=key, method="DELETE", seconds=300)
+    status = ask(writer.address, path, key=key, method="DELETE", seconds=300)
     assert status == NO_CONTENT, status
     return time.monotonic() - began
 

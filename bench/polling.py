@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from proofs.servers import Running, Wires
+from proofs.servers import HERE, Running, Wires
 from tests.postgres import EmbeddedServer, postgres_server
 from tests.world import make_world
 
@@ -36,7 +36,7 @@ def idle(lease: float, postgres: EmbeddedServer, seconds: float) -> dict[str, fl
         world = make_world(folder / "data", database=Database(url), lease_seconds=lease)
         profile = str(world.settings["profile"])
         world.close()
-        wires = Wires(str(postgres.socket), WORKERS)
+        wires = Wires(str(postgres.socket), [HERE] * WORKERS)
         stack.callback(wires.close)
         name = url.rpartition("/")[2].partition("?")[0]
         servers = [

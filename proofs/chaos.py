@@ -33,8 +33,9 @@ from keyhalt.proving.runs import Unwaited
 from keyhalt.storage.postgres import Database
 from keyhalt.usecases.revoke import DeleteKey
 from proofs.clients import KEYS, PROCESSES, Board, ask_until_stopped
+from proofs.network import Namespace, namespaces
 from proofs.replay import Verdict, check, read
-from proofs.servers import LEASE_SECONDS, PATH, Running, Wires, ask
+from proofs.servers import HERE, LEASE_SECONDS, PATH, Address, Running, Wires, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,14 @@ if TYPE_CHECKING:
 
 SERVERS = 4
 NO_CONTENT = 204
-FAULTS = {"stop": 6, "kill": 3, "cut": 4, "database": 1, "writer": 3}
-"""What happens, and how often beside the others. Each happens twice before chance decides."""
+FAULTS = {"stop": 6, "kill": 3, "cut": 2, "unplug": 2, "mute": 2, "database": 1, "writer": 3}
+"""What happens, and how often beside the others. Each happens twice before chance decides.
+
+To a server: stopped, killed, its wire to the database held or its cable pulled. To the database: it
+crashes. To who deletes: its wire is held after its commit, or it is killed there.
+"""
+UNPLUGGED = 2
+"""How many servers have a network of their own, where there can be one."""
 
 
 @dataclass
@@ -89,12 +96,15 @@ class Chaos:
         self._postgres = postgres
         self._board = board
         self._choose = random.Random(seed)
+        self._with_cables = [server for server in servers if server.namespace is not None]
         self._admin = world.user("admin", "settings.*", "orders.*")
         self._key = world.key(self._admin)[1]
         self._breaks: dict[str, Callable[[Running, Running], Undo]] = {
             "stop": self._stop,
             "kill": self._kill,
             "cut": self._cut,
+            "unplug": self._unplug,
+            "mute": self._mute,
             "database": self._database,
             "writer": self._writer,
         }
@@ -111,12 +121,14 @@ class Chaos:
         self._board.write([text for _, text in made])
         for _, text in made:
             for server in self._servers:
-                ask(server.port, PATH, key=text)
+                ask(server.address, PATH, key=text)
         return [key_id for key_id, _ in made]
 
     def _revoke(self, key_id: int, which: int, *, barrier: bool) -> None:
         fault = self._fault() if barrier else "stop"
-        victim, writer, other = self._choose.sample(self._servers, 3)
+        victim = self._choose.choice(self._with_cables if fault == "unplug" else self._servers)
+        others = [server for server in self._servers if server is not victim]
+        writer, other = self._choose.sample(others, 2)
         self.seen.faults[fault] += 1
         undo = self._breaks[fault](victim, writer)
         began = time.monotonic()
@@ -133,14 +145,14 @@ class Chaos:
         time.sleep(self._choose.uniform(0.05, 0.3))
 
     def _fault(self) -> str:
-        names = list(FAULTS)
+        names = [name for name in FAULTS if name != "unplug" or self._with_cables]
         if self.seen.revocations < 2 * len(names):
             return names[self.seen.revocations % len(names)]
-        return self._choose.choices(names, list(FAULTS.values()))[0]
+        return self._choose.choices(names, [FAULTS[name] for name in names])[0]
 
     def _deleted(self, key_id: int, writer: Running) -> bool:
         path = f"/api/v3/apiKey/{key_id}"
-        return ask(writer.port, path, key=self._key, method="DELETE") == NO_CONTENT
+        return ask(writer.address, path, key=self._key, method="DELETE") == NO_CONTENT
 
     def _delete_unwaited(self, key_id: int) -> None:
         """What a delete is in a system that has no barrier: it returns when it is committed."""
@@ -172,6 +184,24 @@ class Chaos:
     def _cut(self, victim: Running, _writer: Running) -> Undo:
         victim.wire.cut()
         return victim.wire.heal
+
+    def _unplug(self, victim: Running, _writer: Running) -> Undo:
+        assert victim.namespace is not None
+        victim.namespace.unplug()
+        return victim.namespace.plug_in
+
+    def _mute(self, victim: Running, writer: Running) -> Undo:
+        """The writer hears no more of the database after its commit, and is not told so."""
+        victim.pause()
+        timer = threading.Timer(0.4, writer.wire.cut)
+        timer.start()
+
+        def again() -> None:
+            victim.go_on()
+            timer.join()
+            writer.wire.heal()
+
+        return again
 
     def _database(self, _victim: Running, _writer: Running) -> Undo:
         self._postgres.stop("immediate")
@@ -205,19 +235,22 @@ def run(revocations: int, seed: int, *, barrier: bool) -> Seen | str:
         world = make_world(folder / "data", database=Database(url), lease_seconds=LEASE_SECONDS)
         stack.callback(world.close)
         name = url.rpartition("/")[2].partition("?")[0]
-        wires = Wires(str(postgres.socket), SERVERS)
+        cables = [_closing(stack, each) for each in namespaces(UNPLUGGED)]
+        places = [*cables, *[None] * (SERVERS - len(cables))]
+        wires = Wires(str(postgres.socket), [each.here if each else HERE for each in places])
         stack.callback(wires.close)
         profile = str(world.settings["profile"])
         journals = folder / "journals"
         servers = [
-            Running(wire, name, folder / "data", profile, journals=journals) for wire in wires.each
+            Running(wire, name, folder / "data", profile, journals=journals, namespace=place)
+            for wire, place in zip(wires.each, places, strict=True)
         ]
         for server in servers:
             stack.callback(server.close)
             server.wait()
         board = Board(folder / "board")
         chaos = Chaos(world, servers, postgres, board, seed)
-        clients = _clients(folder / "board", [server.port for server in servers])
+        clients = _clients(folder / "board", [server.address for server in servers])
         stack.callback(_finish, clients, board)
         chaos.run(revocations, barrier=barrier)
         time.sleep(0.5)
@@ -228,10 +261,15 @@ def run(revocations: int, seed: int, *, barrier: bool) -> Seen | str:
         return seen
 
 
-def _clients(path: Path, ports: list[int]) -> list[SpawnProcess]:
+def _closing(stack: ExitStack, namespace: Namespace) -> Namespace:
+    stack.callback(namespace.close)
+    return namespace
+
+
+def _clients(path: Path, servers: list[Address]) -> list[SpawnProcess]:
     context = multiprocessing.get_context("spawn")
     clients = [
-        context.Process(target=ask_until_stopped, args=(each, path, ports), daemon=True)
+        context.Process(target=ask_until_stopped, args=(each, path, servers), daemon=True)
         for each in range(PROCESSES)
     ]
     for process in clients:

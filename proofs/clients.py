@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from proofs.servers import Address
+
 PROCESSES = 2
 THREADS = 4
 KEYS = 8
@@ -86,43 +88,43 @@ class Board:
         self._bytes[self._at(number)] = (self._number(number) + 1).to_bytes(_NUMBER, "big")
 
 
-def ask_until_stopped(number: int, path: Path, ports: Sequence[int]) -> None:
+def ask_until_stopped(number: int, path: Path, servers: Sequence[Address]) -> None:
     """One process of clients."""
     board = Board(path)
     clients = [number * THREADS + each for each in range(THREADS)]
-    threads = [threading.Thread(target=_ask, args=(each, board, ports)) for each in clients]
+    threads = [threading.Thread(target=_ask, args=(each, board, servers)) for each in clients]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _ask(client: int, board: Board, ports: Sequence[int]) -> None:
+def _ask(client: int, board: Board, servers: Sequence[Address]) -> None:
     choose = random.Random(client)
-    open_to: dict[int, http.client.HTTPConnection] = {}
+    open_to: dict[Address, http.client.HTTPConnection] = {}
     while not board.stopped:
-        which, port = choose.randrange(KEYS), choose.choice(ports)
+        which, server = choose.randrange(KEYS), choose.choice(servers)
         # The word between two looks at the key, so that it is this key's.
         key = board.key(which)
         later = board.returned(which)
         if key and board.key(which) == key:
-            status = _status(open_to, port, key)
+            status = _status(open_to, server, key)
             if status:
                 board.count(client, later=later, allowed=status == ACCEPTED)
     for connection in open_to.values():
         connection.close()
 
 
-def _status(open_to: dict[int, http.client.HTTPConnection], port: int, key: str) -> int:
+def _status(open_to: dict[Address, http.client.HTTPConnection], server: Address, key: str) -> int:
     """0 where there was no answer."""
-    connection = open_to.get(port) or http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    open_to[port] = connection
+    connection = open_to.get(server) or http.client.HTTPConnection(*server, timeout=20)
+    open_to[server] = connection
     try:
         connection.request("GET", PATH, headers={"ECI-ApiKey": key})
         answer = connection.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException):
         connection.close()
-        del open_to[port]
+        del open_to[server]
         return 0
     return answer.status

@@ -36,7 +36,6 @@ class Step:
     name: str
     began: float
     ended: float
-    by: int
     told: dict[str, Any]
 
     @property
@@ -71,7 +70,7 @@ def steps_of(name: str, text: str) -> list[Step]:
     steps = []
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         told = json.loads(line)
-        common = (told.pop(each) for each in ("step", "began", "ended", "by"))
+        common = (told.pop(each) for each in ("step", "began", "ended"))
         steps.append(Step(name, number, *common, told))
     return steps
 
@@ -244,21 +243,23 @@ class Together:
                 self._require(knew or over, step, f"{life} holds a lease")
 
     def _check_waits(self, steps: list[Step]) -> None:
-        """A change returns when nobody is behind, or when its time is over; so is a fence."""
+        """A change returns when nobody is behind, or when its time is over; a fence only then."""
+        guard = GUARD_FACTOR * self._lease - ROUNDING
         last: dict[int, Step] = {}
         began: dict[int, float] = {}
         for step in steps:
+            epoch = step.told.get("epoch", -1)
             if step.name == "wait":
-                began[step.by] = step.began
-                last.pop(step.by, None)
+                began.setdefault(epoch, step.began)
             elif step.name == "living":
-                last[step.by] = step
-            elif step.name in {"fence", "return"} and step.by in began:
-                at = step.began if step.name == "fence" else step.ended
-                over = at - began[step.by] >= GUARD_FACTOR * self._lease - ROUNDING
-                asked = last.get(step.by)
+                last[epoch] = step
+            elif step.name == "fence":
+                over = step.began - began.get(epoch, NEVER) >= guard
+                self._require(over, step, "too early")
+            elif step.name == "return":
+                asked = last.get(epoch)
                 nobody = asked is not None and not asked.failed and not asked.told["behind"]
-                self._require(over or (nobody and step.name == "return"), step, "too early")
+                self._require(nobody or step.ended - step.began >= guard, step, "too early")
 
     def _check_leases(self, steps: list[Step]) -> None:
         """While a process may answer from memory, it has applied whatever has returned."""

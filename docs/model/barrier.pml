@@ -3,7 +3,7 @@
  * A verification whose invocation comes after the return of a change that takes the key away must
  * not accept it. Any process may be held up for any time between any two steps: that is how a pause,
  * a partition or a lost message looks from outside. A keeper's process may die and another begin.
- * -DF<n> seeds one fault; each of them must be found (run.sh, README.md).
+ * -DF<n> seeds one fault; each of them must be found (proofs/model.py).
  */
 #ifndef HOLDERS
 #define HOLDERS 1

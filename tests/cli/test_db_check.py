@@ -146,6 +146,17 @@ def test_serve_refuses_a_server_on_which_the_promise_would_not_hold(
         assert (done.code, "synchronous_commit = off" in done.err) == (78, True), done
 
 
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["key", "list"], ["db", "check"]])
+def test_automatic_failover_is_refused_where_it_is_declared(
+    keyhalt: Keyhalt, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Exit 78 and the setting's name, before anything is opened."""
+    monkeypatch.setenv("KEYHALT_INSECURE_HTTP", "true")
+    monkeypatch.setenv("KEYHALT_DATABASE_FAILOVER", "automatic")
+    done = keyhalt(*command)
+    assert (done.code, "KEYHALT_DATABASE_FAILOVER" in done.err) == (78, True), done
+
+
 def test_a_closed_store_is_a_fault(keyhalt: Keyhalt, tmp_path: Path) -> None:
     """With what to run."""
     create(keyhalt)

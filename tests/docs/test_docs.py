@@ -90,9 +90,12 @@ def test_every_link_leads_somewhere() -> None:
     assert broken == []
 
 
-def test_every_test_that_the_threat_model_names_exists() -> None:
-    """A control is shown by a test that is there."""
-    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of("threat-model.md")):
+@pytest.mark.parametrize("document", ["threat-model.md", "revocation.md"])
+def test_every_test_that_a_document_names_exists(document: str) -> None:
+    """A control, and what fails how, is shown by a test that is there."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of(document))
+    assert len(named) > 8
+    for file, name in named:
         module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         assert callable(getattr(module, name, None)), name
 

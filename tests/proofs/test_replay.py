@@ -153,7 +153,7 @@ def test_a_journal_that_breaks_the_rule_is_refused(journals: Journals, name: str
 
 def test_a_line_that_was_cut_off_with_its_process_is_no_step(tmp_path: Path) -> None:
     """Who is killed while it writes leaves half a line, and all before it counts."""
-    line = '{"step": "begin", "began": 1.0, "ended": 1.0, "by": 7, "process": "p", "lease": 1.0}\n'
+    line = '{"step": "begin", "began": 1.0, "ended": 1.0, "process": "p", "lease": 1.0}\n'
     (tmp_path / "p.jsonl").write_text(line + line[:20])
     (tmp_path / "q.jsonl").write_text("")
     first, second = read(tmp_path)

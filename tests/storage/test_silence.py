@@ -14,7 +14,9 @@ import pytest
 from sqlalchemy import make_url
 
 from keyhalt.core.decisions import Allowed, Denied
+from keyhalt.storage.patience import Punctual
 from keyhalt.storage.postgres import Database
+from keyhalt.system.clock import boottime
 from keyhalt.usecases.ports import Receipt, StoreUnavailableError
 from tests.storage.test_guard import ask, changes, remembers
 from tests.world import World, make_world, until
@@ -167,3 +169,23 @@ def test_a_commit_that_is_never_answered_is_not_reported_as_done(
     assert isinstance(changes(behind)["delete_key"](), Receipt)
     for engine in (behind.engine, direct):
         assert isinstance(ask(engine, key), Denied)
+
+
+class Held:
+    """A barrier whose database is never heard of again."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+
+    def wait(self, epoch: int) -> Receipt:
+        self.end.wait()
+        return Receipt(epoch, form="barrier")
+
+
+def test_whatever_holds_up_who_asks_for_it_a_change_returns_in_its_time() -> None:
+    """R5: when no lease can last any more nobody has to be asked, nor waited for."""
+    held = Held()
+    receipt = Punctual(held, boottime, lease_seconds=0.1).wait(7)
+    assert receipt.epoch == 7
+    assert receipt.waited_ms >= 125
+    held.end.set()

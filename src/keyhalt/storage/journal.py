@@ -11,7 +11,6 @@ import itertools
 import json
 import logging
 import os
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyhalt.core.freshness import Freshness, Tag
@@ -59,7 +58,7 @@ class Journal:
         """`began`: read before the step, which is done by now."""
         if not self._open:
             return
-        line = {"step": step, "began": began, "ended": self.clock(), "by": threading.get_ident()}
+        line = {"step": step, "began": began, "ended": self.clock()}
         try:
             os.write(self._file, json.dumps({**line, **told}).encode() + b"\n")
         except OSError as error:

@@ -17,6 +17,7 @@ from keyhalt.storage.journal import (
 )
 from keyhalt.storage.keeper import Keeper
 from keyhalt.storage.ledger import SqlLedger, WatchedLedger
+from keyhalt.storage.patience import Punctual
 from keyhalt.storage.postgres_reader import PostgresReader
 from keyhalt.storage.rights import CHANNEL
 from keyhalt.storage.transactions import transaction
@@ -99,12 +100,11 @@ class PostgresStores:
             return postgres.faults_of(connection)
 
     def barrier(self) -> Barrier:
-        barrier = WaitForAll(
-            ledger=self._journaled(self._ledger(self._engine)),
-            clock=self._machine.clock,
-            sleep=self._machine.sleep,
-            lease_seconds=self._lease_seconds,
-        )
+        clock, lease = self._machine.clock, self._lease_seconds
+        ledger = self._journaled(self._ledger(self._engine))
+        sleep = self._machine.sleep
+        wait = WaitForAll(ledger=ledger, clock=clock, sleep=sleep, lease_seconds=lease)
+        barrier = Punctual(wait, clock, lease)
         return barrier if self._journal is None else JournaledBarrier(barrier, self._journal)
 
     def verifying(self, watch: Watch) -> PostgresVerifying:
