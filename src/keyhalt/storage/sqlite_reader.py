@@ -38,9 +38,10 @@ class SqliteReader(Freshness):
         self._watch = watch
         self._standing = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._guard = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
-        self._look = self._guard.execute
+        self._look = self._guard.cursor().execute
         self._guard_id = next(_guards)
         self._number = NEVER_SEEN
+        self.deadline = 0.0
         self.current = Tag(self._guard_id, NEVER_SEEN)
         self._rights = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._signins = open_file(signins, busy_seconds=VERIFY_BUSY_SECONDS)
