@@ -12,13 +12,16 @@ from sqlalchemy import delete, func, insert, select, update
 
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.chain import COLUMNS, START, Flaw
+from keyhalt.core.decisions import Allowed, Denied
 from keyhalt.core.principals import UserFacts
 from keyhalt.storage.chain import link_of
 from keyhalt.storage.recorder import FEW, ROWS_MAX, SOURCES_MAX, BatchRecorder
 from keyhalt.storage.schema import audit_checkpoint, audit_event
 from keyhalt.storage.schema_use import audit_denial
 from keyhalt.usecases import keep_audit
+from keyhalt.usecases.making_keys import Issued
 from tests.storage.test_audit_chain import _rehash, by_hand, flaws, last_id
+from tests.storage.test_guard import ask
 from tests.world import OPERATOR, ORIGIN, World
 
 ADDRESS = "198.51.100.77"
@@ -97,6 +100,46 @@ def test_what_is_forgotten_is_nowhere_and_the_rest_verifies(
         with world.engine.stores.use.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         assert "ürsula".encode() not in (world.folder / "use.db").read_bytes()
+
+
+def test_what_tells_of_others_names_a_person_by_their_id_alone(world: World) -> None:
+    """Their groups, and keys of others that they made: nothing is left there to forget."""
+    person = world.user("ürsula", "settings.*", "orders.view", full_name="Ürsula Persönlich")
+    machine = world.user("machine", "orders.view", service=True)
+    _, text = world.key(person)
+    seen = ask(world.engine, text)
+    assert isinstance(seen, Allowed)
+    made = world.engine.issue.create(
+        seen.principal,
+        datasource_id=person.datasource_id,
+        owner_id=machine.user_id,
+        name="nightly",
+        description="",
+        origin=ORIGIN,
+    )
+    assert isinstance(made, Issued), made
+    world.engine.delete_key.made_since(
+        OPERATOR,
+        datasource_id=person.datasource_id,
+        user_id=person.user_id,
+        since=datetime(2026, 1, 1, tzinfo=UTC),
+        origin=ORIGIN,
+    )
+    group = world.engine.manage_groups.create(
+        OPERATOR,
+        person.datasource_id,
+        name="Night shift",
+        description="",
+        members=[person.user_id],
+        origin=ORIGIN,
+    )
+    assert not isinstance(group, Denied), group
+    forget(world, person)
+    told = [row for row in _rows(world) if row.event in {"key.delete", "group.create"}]
+    assert {row.event for row in told} == {"key.delete", "group.create"}
+    left = "\n".join(str(row) for row in _rows(world) if row.event != "role.create")
+    assert "rsula" not in left
+    assert flaws(world) == []
 
 
 def test_forgetting_again_does_nothing_and_what_comes_after_is_kept(

@@ -94,7 +94,8 @@ class DeleteKey:
             )
             if not keys:
                 return Ended((), None)
-            details = {"made_by": user.user_code, "since": since.isoformat()}
+            # Their id: what is forgotten of a person must not stand in what tells of others' keys.
+            details = {"made_by_user_id": user.user_id, "since": since.isoformat()}
             ended, epoch = self._end(tx, acting, keys, origin, details)
         return Ended(ended, self._barrier.wait(epoch))
 
