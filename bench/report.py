@@ -274,6 +274,24 @@ def open_loop(told: dict[str, dict[str, float]]) -> str:
     return markdown(["", "asked a second", "p50, ms", "p99, ms", "of the bare app's p99"], rows)
 
 
+def pages(told: dict[str, dict[str, Any]]) -> str:
+    heads = ["page", "server, ms", "of 100, ms", "bytes", "statements", "of 100"]
+    return markdown(
+        heads,
+        (
+            [
+                f"`{address.replace('{last}', 'last')}`",
+                f"{each['ms']:.1f}",
+                f"{each['small_ms']:.1f}",
+                f"{each['bytes']:,}",
+                f"{each['statements']}",
+                f"{each['small_statements']}",
+            ]
+            for address, each in told.items()
+        ),
+    )
+
+
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     **{kind: (f"peers-{kind}", peers) for kind in KINDS},
     "ratios": ("peers-good", ratios),
@@ -294,6 +312,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "making": ("making", making),
     "lists": ("making", lists),
     "open-loop": ("open-loop", open_loop),
+    "pages": ("pages", pages),
 }
 _TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

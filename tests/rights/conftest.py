@@ -16,6 +16,7 @@ from tests.world import World, make_world, open_world
 
 USERS, ROLES, KEYS = "usersAndUserGroups.manage", "roles.manage", "applicationSettings.manage"
 VIEW_USERS = "usersAndUserGroups.view"
+RESETS = "resetUserPasswords.manage"
 PEOPLE = {
     "boss": (("*",), 1),
     "north": ((USERS, VIEW_USERS, ROLES, KEYS, "meters.view"), 2),

@@ -6,10 +6,13 @@ from datetime import date, timedelta
 
 from starlette.testclient import TestClient
 
+from keyhalt.core.advice import AdviceKind
 from keyhalt.core.permissions import NOTHING
 from keyhalt.storage.sign_ins import SqlSignIns
 from keyhalt.storage.uses import Used, add_uses
+from keyhalt.usecases.advise import Advised, Place
 from keyhalt.usecases.uses import LastUse
+from tests.pages.browsing import age
 from tests.storage.test_use import statements
 from tests.web.asking import sign_in
 from tests.world import PASSWORD, World
@@ -111,3 +114,39 @@ def test_ten_keys_cost_as_many_statements_as_one(world: World) -> None:
             world.engine.advise(world.datasource_id)
         counts.append(len(rights) + len(use))
     assert counts[0] == counts[1]
+
+
+def test_a_walk_through_the_advice_finds_each_once_however_it_is_cut(
+    world: World,
+) -> None:
+    """Of all kinds and of one; it ends; and no part costs more for a longer list behind it."""
+    for number in range(11):
+        key_id, _ = world.key(world.user(f"user{number}", "orders.view"))
+        age(world, key_id, 400)
+        if number % 2:
+            world.engine.use_recorder.exposed(key_id, "url", "203.0.113.9")
+    token_users = [world.user(f"old{number}", "orders.view") for number in range(3)]
+    now = world.engine.clock.now()
+    last = LastUse(now, "203.0.113.0/24", "legacy", "GET /api/v3/order")
+    add_uses(
+        world.engine.stores.use,
+        [],
+        tokens=[
+            Used(world.datasource_id, user.user_id, now, last, {"allowed": 5}, NOTHING)
+            for user in token_users
+        ],
+    )
+    world.engine.use_recorder.flush()
+    advise = world.engine.advise
+    every = advise(world.datasource_id)
+    assert {each.advice.kind for each in every} >= {"travelled_in_clear", "legacy_token_in_use"}
+    for kind in (None, *AdviceKind):
+        for take in (1, 2, 40):
+            found: list[Advised] = []
+            place: Place | None = Place()
+            while place is not None:
+                part = advise.part(world.datasource_id, kind, place, take, step=3)
+                assert part.go_on != place
+                found += part.advised
+                place = part.go_on
+            assert found == [each for each in every if kind in {None, each.advice.kind}]

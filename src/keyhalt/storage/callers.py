@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
 ROWS_MAX = 48
 """Of a key in a week; callers that come when so many are there are not kept."""
@@ -64,16 +64,29 @@ def read(
     connection: Connection, datasource_id: int, key_ids: Sequence[int] | None, since: date
 ) -> Mapping[int, Sequence[CallerWeek]]:
     """Of those keys that more than one caller used, from the week of that day on."""
-    where = [key_caller.c.datasource_id == datasource_id, key_caller.c.week >= week_of(since)]
+    where = _where(datasource_id, since)
     if key_ids is not None:
         where.append(key_caller.c.key_id.in_(key_ids))
-    names = (key_caller.c.network, key_caller.c.agent)
-    several = or_(*(func.min(each) != func.max(each) for each in names))
-    keys = select(key_caller.c.key_id).where(*where).group_by(key_caller.c.key_id).having(several)
+    keys = _of_several(where)
     found: dict[int, list[CallerWeek]] = defaultdict(list)
     for row in connection.execute(select(key_caller).where(*where, key_caller.c.key_id.in_(keys))):
         found[row.key_id].append(_caller_week(row))
     return found
+
+
+def keys_of_several(connection: Connection, datasource_id: int, since: date) -> Sequence[int]:
+    query = _of_several(_where(datasource_id, since)).order_by(key_caller.c.key_id)
+    return connection.execute(query).scalars().all()
+
+
+def _where(datasource_id: int, since: date) -> list[ColumnElement[bool]]:
+    return [key_caller.c.datasource_id == datasource_id, key_caller.c.week >= week_of(since)]
+
+
+def _of_several(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    names = (key_caller.c.network, key_caller.c.agent)
+    several = or_(*(func.min(each) != func.max(each) for each in names))
+    return select(key_caller.c.key_id).where(*where).group_by(key_caller.c.key_id).having(several)
 
 
 def read_one(connection: Connection, datasource_id: int, key_id: int) -> Sequence[CallerWeek]:

@@ -49,9 +49,18 @@ def forget(connection: Connection, before: datetime) -> None:
     connection.execute(delete(key_exposed).where(key_exposed.c.last_at < before))
 
 
-def read(connection: Connection, since: datetime) -> Mapping[int, Sequence[Exposure]]:
-    """By key, of the whole environment: an id of a key is of one datasource only."""
+def keys(connection: Connection, since: datetime) -> Sequence[int]:
+    query = select(key_exposed.c.key_id).where(key_exposed.c.last_at >= since).distinct()
+    return connection.execute(query.order_by(key_exposed.c.key_id)).scalars().all()
+
+
+def read(
+    connection: Connection, since: datetime, key_ids: Sequence[int] | None
+) -> Mapping[int, Sequence[Exposure]]:
+    """By key; None: of the whole environment. An id of a key is of one datasource only."""
     query = select(key_exposed).where(key_exposed.c.last_at >= since)
+    if key_ids is not None:
+        query = query.where(key_exposed.c.key_id.in_(key_ids))
     found: dict[int, list[Exposure]] = {}
     for row in connection.execute(query.order_by(key_exposed.c.key_id, key_exposed.c.place)):
         each = Exposure(row.place, row.first_at, row.last_at, row.times, row.network)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from keyhalt.core.principals import KeyFacts
-    from keyhalt.usecases.rows import KeyRow, KeySearch, NewKey
+    from keyhalt.usecases.rows import KeyRow, KeySearch, KeyWalk, NewKey
 
 # The wire's names of what a list of keys can be filtered by (docs/wire.md).
 KEY_FIELDS = {
@@ -122,6 +122,21 @@ class SqlKeys:
     def matching(self, datasource_id: int, search: KeySearch) -> Sequence[int]:
         query = _ids(_wanted(datasource_id, search)).order_by(api_key.c.id)
         return self._connection.execute(query).scalars().all()
+
+    def after(self, datasource_id: int, key_id: int, walk: KeyWalk) -> Sequence[KeyRow]:
+        own = api_key.c.datasource_id == datasource_id
+        query = KEY_ROW.where(own, api_key.c.deleted_at.is_(None), api_key.c.id > key_id)
+        if walk.only is not None:
+            query = query.where(api_key.c.id.in_(walk.only))
+        if walk.replaced:
+            new = api_key.alias("new")
+            replaced = select(new.c.in_place_of).where(
+                new.c.datasource_id == datasource_id,
+                new.c.in_place_of.is_not(None),
+                new.c.deleted_at.is_(None),
+            )
+            query = query.where(api_key.c.id.in_(replaced))
+        return [key_row(row) for row in self._connection.execute(query.limit(walk.take))]
 
     def in_place_of(self, datasource_id: int, key_ids: Sequence[int]) -> Sequence[KeyRow]:
         query = KEY_ROW.where(

@@ -27,11 +27,21 @@ def forget(connection: Connection, before: date) -> None:
     connection.execute(delete(token_use).where(token_use.c.day < before))
 
 
-def read(connection: Connection, datasource_id: int, since: date) -> Mapping[int, TokenUse]:
-    """By user, from that day on."""
-    query = select(token_use).where(
-        token_use.c.datasource_id == datasource_id, token_use.c.day >= since
-    )
+def read(
+    connection: Connection,
+    datasource_id: int,
+    since: date,
+    *,
+    after: int = 0,
+    take: int | None = None,
+) -> Mapping[int, TokenUse]:
+    """By user, from that day on. `take`: of so many users, the next ones after a user's id."""
+    lately = (token_use.c.datasource_id == datasource_id) & (token_use.c.day >= since)
+    query = select(token_use).where(lately)
+    if take is not None:
+        some = select(token_use.c.user_id).where(lately, token_use.c.user_id > after).distinct()
+        some = some.order_by(token_use.c.user_id).limit(take)
+        query = query.where(token_use.c.user_id.in_(some))
     found: dict[int, TokenUse] = {}
     for row in connection.execute(query.order_by(token_use.c.user_id, token_use.c.day)):
         last = LastUse(row.last_used_at, row.network, row.agent, row.operation)

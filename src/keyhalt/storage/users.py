@@ -151,10 +151,12 @@ class SqlUsers:
         )
         return self._connection.scalars(query).all()
 
-    def without_password(self, datasource_id: int) -> Sequence[int]:
+    def without_password(self, datasource_id: int, user_ids: Sequence[int] | None) -> Sequence[int]:
         query = select(user.c.id).where(
             user.c.datasource_id == datasource_id, user.c.password_hash.is_(None)
         )
+        if user_ids is not None:
+            query = query.where(user.c.id.in_(user_ids))
         return self._connection.execute(query).scalars().all()
 
     def any_person_with(

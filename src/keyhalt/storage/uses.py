@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select, Table
 
     from keyhalt.storage.exposures import Exposed
+    from keyhalt.usecases.uses import TokenUse
 
 ALLOWED = "allowed"
 HOURS = 24
@@ -200,8 +201,10 @@ class SqlUses:
         with transaction(self._engine, write=False) as connection:
             return {row.key_id: _last_use(row) for row in connection.execute(query)}
 
-    def recent(self, datasource_id: int) -> Sequence[int]:
+    def recent(self, datasource_id: int, since: datetime | None = None) -> Sequence[int]:
         query = select(key_use.c.key_id).where(key_use.c.datasource_id == datasource_id)
+        if since is not None:
+            query = query.where(key_use.c.last_used_at >= since)
         query = query.order_by(key_use.c.last_used_at.desc(), key_use.c.key_id)
         with transaction(self._engine, write=False) as connection:
             return connection.execute(query).scalars().all()
@@ -218,9 +221,24 @@ class SqlUses:
                 last={row.key_id: _last_use(row) for row in rows},
                 permissions={key_id: each for key_id, each in used.items() if each},
                 callers=callers.read(connection, datasource_id, key_ids, since),
-                exposures=exposures.read(connection, begin),
-                tokens=token_uses.read(connection, datasource_id, since),
+                exposures=exposures.read(connection, begin, key_ids),
+                tokens=token_uses.read(connection, datasource_id, since) if key_ids is None else {},
             )
+
+    def exposed(self, *, since: date) -> Sequence[int]:
+        begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+        with transaction(self._engine, write=False) as connection:
+            return exposures.keys(connection, begin)
+
+    def of_several(self, datasource_id: int, *, since: date) -> Sequence[int]:
+        with transaction(self._engine, write=False) as connection:
+            return callers.keys_of_several(connection, datasource_id, since)
+
+    def token_users(
+        self, datasource_id: int, *, since: date, after: int, take: int
+    ) -> Mapping[int, TokenUse]:
+        with transaction(self._engine, write=False) as connection:
+            return token_uses.read(connection, datasource_id, since, after=after, take=take)
 
     def history(self, datasource_id: int, key_id: int) -> History:
         with transaction(self._engine, write=False) as connection:

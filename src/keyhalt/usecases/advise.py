@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.advice import (
     Advice,
+    AdviceKind,
     Exposed,
     Successor,
     TokenUser,
@@ -17,6 +18,7 @@ from keyhalt.core.advice import (
     advise_of_tokens,
 )
 from keyhalt.core.permissions import NOTHING
+from keyhalt.usecases.rows import KeyWalk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from keyhalt.usecases.people import SignInReader
     from keyhalt.usecases.ports import Clock, Rights
     from keyhalt.usecases.rows import KeyRow
-    from keyhalt.usecases.uses import Gathered, UseReader
+    from keyhalt.usecases.uses import Gathered, TokenUse, UseReader
 
 DAYS = 90
+STEP, STEPS_MAX = 250, 2
+"""Keys that are read at once, and how often for one part: a part is bounded, whatever it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,22 @@ class Advised:
     key: KeyRow | None
     owner_code: str
     advice: Advice
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a walk has come: up to a key, by id, or past all keys up to the tokens of a user."""
+
+    key_id: int = 0
+    user_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some advice, and where to go on; None: there is no more."""
+
+    advised: Sequence[Advised]
+    go_on: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +97,12 @@ class Advise:
         with self._rights.look() as tx:
             keys = [row for row in tx.keys.list(datasource_id) if row.deleted_at is None]
             owners = tx.users.list(datasource_id)
-            silent = tx.users.without_password(datasource_id)
+            silent = tx.users.without_password(datasource_id, None)
         window, uses = self._window(datasource_id, None, days)
         signed_in = self._sign_ins.last(datasource_id, None)
         known = _known(owners, silent, signed_in, uses, keys)
-        return [*self._of_keys(keys, known, window), *_of_tokens(known, window)]
+        tokens = _of_tokens(known.owners, uses.tokens, window)
+        return [*self._of_keys(keys, known, window), *tokens]
 
     def of(self, datasource_id: int, keys: Sequence[KeyRow]) -> Mapping[int, Sequence[Advice]]:
         """About some keys, which are not deleted, by id. Of those without advice nothing.
@@ -91,7 +112,7 @@ class Advise:
         ids, owner_ids = [row.id for row in keys], list({row.owner_id for row in keys})
         with self._rights.look() as tx:
             owners = tx.users.some(datasource_id, owner_ids)
-            silent = tx.users.without_password(datasource_id)
+            silent = tx.users.without_password(datasource_id, owner_ids)
             newer = tx.keys.in_place_of(datasource_id, ids)
         window, uses = self._window(datasource_id, ids, DAYS)
         signed_in = self._sign_ins.last(datasource_id, owner_ids)
@@ -101,6 +122,83 @@ class Advise:
             if each.key is not None:
                 found.setdefault(each.key.id, []).append(each.advice)
         return found
+
+    def part(
+        self,
+        datasource_id: int,
+        kind: AdviceKind | None,
+        place: Place,
+        take: int,
+        *,
+        step: int = STEP,
+    ) -> Part:
+        """The next advice, about `take` keys or users of tokens at most; None: of every kind.
+
+        It looks at so many keys only, and may find nothing and go on. `step`: read at once. May
+        raise StoreUnavailableError.
+        """
+        found: list[Advised] = []
+        about = 0
+        if place.user_id is None and kind is not AdviceKind.TOKEN:
+            only = self._only(datasource_id, kind)
+            for _ in range(STEPS_MAX):
+                keys, last = self._next(datasource_id, kind, place, only, step)
+                advice = self.of(datasource_id, keys) if keys else {}
+                for row in keys:
+                    own = [each for each in advice.get(row.id, ()) if kind in {None, each.kind}]
+                    if own and about == take:
+                        return Part(found, place)
+                    about += bool(own)
+                    found += (Advised(row, row.owner_code, each) for each in own)
+                    place = Place(row.id)
+                if last is None:
+                    break
+                place = Place(last)
+            else:
+                return Part(found, place)
+        if kind not in {None, AdviceKind.TOKEN}:
+            return Part(found, None)
+        return self._with_tokens(datasource_id, found, place.user_id or 0, take - about)
+
+    def _with_tokens(
+        self, datasource_id: int, found: Sequence[Advised], after: int, room: int
+    ) -> Part:
+        now = self._clock.now()
+        window = Window(now, DAYS, None)
+        since = (now - timedelta(days=DAYS)).date()
+        tokens = self._uses.token_users(datasource_id, since=since, after=after, take=room + 1)
+        ids = sorted(tokens)
+        some = ids[:room]
+        with self._rights.look() as tx:
+            owners = {user.user_id: user for user in tx.users.some(datasource_id, some)}
+        advised = _of_tokens(owners, {user_id: tokens[user_id] for user_id in some}, window)
+        last = some[-1] if some else after
+        return Part([*found, *advised], Place(0, last) if len(ids) > room else None)
+
+    def _only(self, datasource_id: int, kind: AdviceKind | None) -> Sequence[int] | None:
+        """The keys that advice of a kind could be about, oldest first; None: any."""
+        since = (self._clock.now() - timedelta(days=DAYS)).date()
+        if kind is AdviceKind.EXPOSED:
+            return self._uses.exposed(since=since)
+        if kind is AdviceKind.SHARED:
+            return self._uses.of_several(datasource_id, since=since)
+        return None
+
+    def _next(
+        self,
+        datasource_id: int,
+        kind: AdviceKind | None,
+        place: Place,
+        only: Sequence[int] | None,
+        step: int,
+    ) -> tuple[Sequence[KeyRow], int | None]:
+        """The next keys to look at, and up to which; None: there are no more."""
+        some = None if only is None else tuple(each for each in only if each > place.key_id)[:step]
+        walk = KeyWalk(step, some, replaced=kind is AdviceKind.REPLACED)
+        with self._rights.look() as tx:
+            keys = tx.keys.after(datasource_id, place.key_id, walk)
+        ids = [row.id for row in keys] if some is None else some
+        return keys, ids[-1] if len(ids) == step else None
 
     def _window(
         self, datasource_id: int, key_ids: Sequence[int] | None, days: int
@@ -148,9 +246,11 @@ def _watched(row: KeyRow, known: _Known) -> Watched:
     )
 
 
-def _of_tokens(known: _Known, window: Window) -> Iterator[Advised]:
-    for user_id, use in known.uses.tokens.items():
-        owner, last = known.owners.get(user_id), use.last
+def _of_tokens(
+    owners: Mapping[int, UserFacts], tokens: Mapping[int, TokenUse], window: Window
+) -> Iterator[Advised]:
+    for user_id, use in tokens.items():
+        owner, last = owners.get(user_id), use.last
         if owner is not None:
             user = TokenUser(owner.user_code, use.requests, last.at, last.network, last.agent)
             yield Advised(None, owner.user_code, advise_of_tokens(user, window))

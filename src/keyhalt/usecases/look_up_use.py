@@ -9,7 +9,7 @@ from keyhalt.usecases.uses import KeyUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from keyhalt.usecases.ports import Clock
     from keyhalt.usecases.uses import LastUse, UseReader
@@ -31,9 +31,9 @@ class LookUpUse:
         """Of each key of the datasource that was ever used, by id. One statement."""
         return self._uses.last(datasource_id)
 
-    def recent(self, datasource_id: int) -> Sequence[int]:
-        """The keys that were ever used, by id, last used first. One statement."""
-        return self._uses.recent(datasource_id)
+    def recent(self, datasource_id: int, since: datetime | None = None) -> Sequence[int]:
+        """The keys that were used, ever or since then, by id, last used first. One statement."""
+        return self._uses.recent(datasource_id, since)
 
     def counted_since(self) -> date | None:
         """The first day of which anything is known, at most 366 days ago."""

@@ -13,7 +13,8 @@ from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
 from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Fault, Refused
-from keyhalt.usecases.new_passwords import refuse_password
+from keyhalt.usecases.acting import check_again
+from keyhalt.usecases.new_passwords import refuse_password, refuse_to_set
 from keyhalt.usecases.new_users import add_user
 from keyhalt.usecases.people import UserDraft, UserEdit, fault_of_details
 from keyhalt.usecases.ports import DuplicateError
@@ -80,7 +81,7 @@ class ManageUsers:
         self, acting: Acting, datasource_id: int, who: str | int, edit: UserEdit, origin: Origin
     ) -> Changed | Denied | Refused:
         """Change a user, by code or id, in one transaction with one epoch."""
-        password_hash = self._hash_other(datasource_id, who, edit)
+        password_hash = self._hash_other(acting, datasource_id, who, edit)
         if isinstance(password_hash, Denied | Refused):
             return password_hash
         try:
@@ -137,21 +138,22 @@ class ManageUsers:
         return refused or self._passwords.hash(draft.password)
 
     def _hash_other(
-        self, datasource_id: int, who: str | int, edit: UserEdit
+        self, acting: Acting, datasource_id: int, who: str | int, edit: UserEdit
     ) -> str | Denied | Refused | None:
+        """Hashed before the transaction; whether it may be set is asked here and in it."""
         if edit.password is None:
             return None
         with self._rights.look() as tx:
-            row = user_row(tx, datasource_id, who)
+            no = check_again(tx, acting, self._rules.needs.manage_users)
+            row = None if no else user_row(tx, datasource_id, who)
+            if row is None:
+                return no or Denied(Reason.NOT_FOUND)
             length_min = tx.datasources.policy(datasource_id).password_length_min
-        if row is None:
-            return Denied(Reason.NOT_FOUND)
-        if row.facts.service:
-            return _no_password()
+            refused = refuse_to_set(tx, acting, row.facts, self._rules.needs, self._rules.covering)
         details = replace(row.details, **edit.details)
         policy = PasswordPolicy(length_min, details.strong_password)
         about = (details.code, details.full_name, details.email)
-        refused = refuse_password(edit.password, policy, about)
+        refused = refused or refuse_password(edit.password, policy, about)
         return refused or self._passwords.hash(edit.password)
 
     def _record(  # noqa: PLR0917

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FreezeRow,
         KeyRow,
         KeySearch,
+        KeyWalk,
         NewKey,
         NewUser,
         Policy,
@@ -91,6 +92,9 @@ class KeyStore(Protocol):
 
     def matching(self, datasource_id: int, search: KeySearch) -> Sequence[int]:
         """The ids of all that `page` would count, oldest first."""
+
+    def after(self, datasource_id: int, key_id: int, walk: KeyWalk) -> Sequence[KeyRow]:
+        """The next keys that are not deleted, by id."""
 
     def in_place_of(self, datasource_id: int, key_ids: Sequence[int]) -> Sequence[KeyRow]:
         """The keys that were made in the place of these and are not deleted."""
@@ -161,8 +165,8 @@ class UserStore(Protocol):
     def known_emails(self, datasource_id: int, emails: Sequence[str]) -> Sequence[str]:
         """The addresses of users that are among `emails`, whatever their case."""
 
-    def without_password(self, datasource_id: int) -> Sequence[int]:
-        """The ids of the users of whom no password signs in."""
+    def without_password(self, datasource_id: int, user_ids: Sequence[int] | None) -> Sequence[int]:
+        """The ids of those, None: of all, of whom no password signs in."""
 
     def any_person_with(
         self,

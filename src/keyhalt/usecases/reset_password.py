@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.leases import Kind, subject
-from keyhalt.core.principals import Operator
-from keyhalt.core.refusals import Fault, Refused
+from keyhalt.core.refusals import Refused
 from keyhalt.usecases.acting import check_again
-from keyhalt.usecases.new_passwords import refuse_password
+from keyhalt.usecases.new_passwords import refuse_password, refuse_to_set
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -118,16 +117,9 @@ class ResetPassword:
         user = None if no else tx.users.get(datasource_id, user_id)
         if user is None:
             return no or Denied(Reason.NOT_FOUND)
-        if not isinstance(acting, Operator) and acting.user_id == user_id:
-            # Else whoever holds a key of somebody could take over the rest of them.
-            detail = "Your own password is changed with the old one: POST /api/keyhalt/v1/password."
-            return Refused(Fault.INVALID_STATE, detail)
-        beyond = self._covering.refuse(tx, acting, user.power)
-        if beyond is not None:
-            return beyond
-        if user.service:
-            detail = "A service account has no password: it owns keys and never signs in."
-            return Refused(Fault.INVALID_STATE, detail, "password")
+        refused = refuse_to_set(tx, acting, user, self._needs, self._covering)
+        if refused is not None:
+            return refused
         found = tx.users.sign_in_facts(datasource_id, user.user_code)
         assert found is not None  # noqa: S101 - found by its id in this transaction
         return found

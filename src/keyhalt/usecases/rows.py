@@ -93,6 +93,15 @@ KEY_ORDERS = ("newest", "oldest", "name", "owner")
 
 
 @dataclass(frozen=True, slots=True)
+class KeyWalk:
+    """A step through the keys. `only`: of these. `replaced`: those with another in their place."""
+
+    take: int
+    only: tuple[int, ...] | None = None
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KeySearch:
     """Keys that are not deleted. `text`: in their name, description, hint or owner.
 

@@ -14,6 +14,7 @@ from keyhalt.core.permissions import Power, covers
 from keyhalt.core.principals import Operator
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again, sees_hidden_roles, strips_last_manager
+from keyhalt.usecases.new_passwords import refuse_to_set
 from keyhalt.usecases.people import fault_of_details
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ class UserRules:
             details=replace(row.details, **edit.details),
         )
         after = Power(role.permissions, plan.topmosts)
+        if edit.password is not None:
+            refused = refuse_to_set(tx, acting, user, self.needs, self.covering)
+            if refused is not None:
+                return refused
         return (
             self.covering.refuse(tx, acting, user.power, after)
             or _beyond_approval(tx, acting, row.details, plan.details)

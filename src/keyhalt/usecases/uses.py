@@ -121,13 +121,27 @@ class UseReader(Protocol):
     def last(self, datasource_id: int) -> Mapping[int, LastUse]:
         """Of each key that was ever used, by id. One statement."""
 
-    def recent(self, datasource_id: int) -> Sequence[int]:
-        """The ids of those, last used first. One statement."""
+    def recent(self, datasource_id: int, since: datetime | None = None) -> Sequence[int]:
+        """The ids of those, last used first; used then or later. One statement."""
 
     def gathered(
         self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
     ) -> Gathered:
-        """What advice is made from, of these keys or, None, of all. Five statements."""
+        """What advice is made from, of these keys or, None, of all and of tokens.
+
+        At most five statements.
+        """
+
+    def exposed(self, *, since: date) -> Sequence[int]:
+        """The ids of the keys of the environment that travelled in clear. One statement."""
+
+    def of_several(self, datasource_id: int, *, since: date) -> Sequence[int]:
+        """The ids of the keys that more than one caller used. One statement."""
+
+    def token_users(
+        self, datasource_id: int, *, since: date, after: int, take: int
+    ) -> Mapping[int, TokenUse]:
+        """Whose tokens were used, by the user's id; the next so many after one. One statement."""
 
     def history(self, datasource_id: int, key_id: int) -> History: ...
 

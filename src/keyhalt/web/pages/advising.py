@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.advice import AdviceKind
 from keyhalt.core.decisions import permit
-from keyhalt.usecases.advise import DAYS
+from keyhalt.usecases.advise import DAYS, Place
 from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.web.pages.asking import Row, Shown
-from keyhalt.web.pages.finding import page_number
+from keyhalt.web.pages.finding import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keyhalt.web.pages.asking import Answer, Ask
 
 PAGE = 40
+_TOKENS = "tokens-"
 TITLES = {
     AdviceKind.UNUSED: "Unused",
     AdviceKind.OWNER: "Owner about to matter",
@@ -81,21 +82,28 @@ class AdvicePages:
         no = permit(ask.principal, self.needs.view_keys)
         if no is not None:
             return no
-        kind, page = ask.query.get("kind", ""), page_number(ask.query)
-        every = self.advise(ask.principal.datasource_id)
-        found = [each for each in every if kind in ("", each.advice.kind)]
-        first = (page - 1) * PAGE
-        part = found[first : first + PAGE]
+        kind = next((each for each in AdviceKind if each == ask.query.get("kind")), None)
+        place = _place(ask.query.get("after", ""))
+        part = self.advise.part(ask.principal.datasource_id, kind, place, PAGE)
         values = {
-            "rows": [(each, shown(each.advice)) for each in part],
-            "found": len(found),
-            "first": first,
-            "page": page,
-            "kind": kind,
+            "rows": [(each, shown(each.advice)) for each in part.advised],
+            "kind": kind or "",
             "kinds": [(each.value, title) for each, title in TITLES.items()],
-            "more": first + PAGE < len(found),
+            "begun": place != Place(),
+            "more": part.go_on and _after(part.go_on),
             "days": DAYS,
             "since": self.look_up_use.counted_since(),
             "may": permit(ask.principal, self.needs.manage_keys) is None,
         }
         return Shown("advice.html", values)
+
+
+def _place(after: str) -> Place:
+    """From an address; nonsense is the beginning."""
+    if after.startswith(_TOKENS):
+        return Place(user_id=number_in(after.removeprefix(_TOKENS)) or 0)
+    return Place(number_in(after) or 0)
+
+
+def _after(place: Place) -> str:
+    return f"{place.key_id}" if place.user_id is None else f"{_TOKENS}{place.user_id}"

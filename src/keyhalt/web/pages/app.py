@@ -57,6 +57,7 @@ class Pages:
     def __init__(self, site: Site, rows: Sequence[Row], other: ASGIApp) -> None:
         self._site = site
         self._other = other
+        self.paths = [row.path for row in rows if row.method == "GET"]
         self._rows: dict[re.Pattern[str], dict[str, Row]] = {}
         by_path: dict[str, dict[str, Row]] = {}
         for row in rows:

@@ -90,7 +90,7 @@ class PageVerbs(Protocol):
 
 def pages(
     verbs: PageVerbs, lane: Lane, record: Callable[[Denied, Origin], Denied], other: ASGIApp
-) -> ASGIApp:
+) -> Pages:
     """`other` answers addresses that are no page."""
     here, profile = verbs.here, verbs.profile
     jar = Jar(here.environment, here.insecure_http)

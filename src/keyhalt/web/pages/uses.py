@@ -68,8 +68,7 @@ class Uses:
     def used_lately(self, datasource_id: int) -> tuple[frozenset[int], datetime]:
         """The keys that were used in the last 90 days, and when those began."""
         since = self.clock.now() - timedelta(days=UNUSED_DAYS)
-        last = self.look_up_use.last(datasource_id)
-        return frozenset(key_id for key_id, use in last.items() if use.at >= since), since
+        return frozenset(self.look_up_use.recent(datasource_id, since)), since
 
 
 def _shown(use: KeyUse, today: date) -> UseShown:
