@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from keyhalt.core.names import fold
 from keyhalt.storage.schema import auth_epoch, datasource, environment
-from keyhalt.usecases.rows import DatasourceRow, EnvironmentRow, Policy
+from keyhalt.usecases.rows import DatasourcePolicy, DatasourceRow, EnvironmentRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +54,11 @@ class SqlDatasources:
         query = select(datasource).order_by(datasource.c.id)
         return [_datasource_row(row) for row in self._connection.execute(query)]
 
-    def policy(self, datasource_id: int) -> Policy:
+    def policy(self, datasource_id: int) -> DatasourcePolicy:
         query = select(datasource).where(datasource.c.id == datasource_id)
         return _datasource_row(self._connection.execute(query).one()).policy
 
-    def set_policy(self, datasource_id: int, policy: Policy) -> None:
+    def set_policy(self, datasource_id: int, policy: DatasourcePolicy) -> None:
         row = update(datasource).where(datasource.c.id == datasource_id)
         self._connection.execute(row.values(asdict(policy)))
 
@@ -68,5 +68,5 @@ class SqlDatasources:
 
 
 def _datasource_row(row: Any) -> DatasourceRow:  # noqa: ANN401 - a row of `datasource`
-    policy = Policy(row.password_length_min, row.keys_create_keys)
+    policy = DatasourcePolicy(row.password_length_min, row.keys_create_keys)
     return DatasourceRow(row.id, row.name, row.active, row.created_at, policy)

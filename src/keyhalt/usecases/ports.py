@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.rows import (
         AuditQuery,
         AuditRow,
+        DatasourcePolicy,
         DatasourceRow,
         EnvironmentRow,
         FreezeRow,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         KeyWalk,
         NewKey,
         NewUser,
-        Policy,
         PolicyRow,
         RoleRow,
         SignInFacts,
@@ -202,8 +202,8 @@ class DatasourceStore(Protocol):
     def add(self, name: str, at: datetime) -> int: ...
     def find(self, name: str) -> DatasourceRow | None: ...
     def list(self) -> Sequence[DatasourceRow]: ...
-    def policy(self, datasource_id: int) -> Policy: ...
-    def set_policy(self, datasource_id: int, policy: Policy) -> None: ...
+    def policy(self, datasource_id: int) -> DatasourcePolicy: ...
+    def set_policy(self, datasource_id: int, policy: DatasourcePolicy) -> None: ...
     def set_active(self, datasource_id: int, *, active: bool) -> None: ...
 
 

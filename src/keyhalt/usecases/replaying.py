@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyhalt.core.audit import Event
 from keyhalt.core.permissions import CatalogueError, union
-from keyhalt.usecases.rows import FreezeRow, Policy
+from keyhalt.usecases.rows import DatasourcePolicy, FreezeRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +144,7 @@ class Replay:
         return None
 
     def _set_policy(self, line: LogLine) -> None:
-        policy = Policy(**line.details["after"])
+        policy = DatasourcePolicy(**line.details["after"])
         self._tx.datasources.set_policy(line.datasource_id, policy)
 
     def _freeze(self, line: LogLine) -> None:

@@ -27,7 +27,7 @@ class EnvironmentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class DatasourcePolicy:
     """What a datasource lets its users do."""
 
     password_length_min: int
@@ -40,7 +40,7 @@ class DatasourceRow:
     name: str
     active: bool
     created_at: datetime
-    policy: Policy
+    policy: DatasourcePolicy
 
 
 @dataclass(frozen=True, slots=True)
