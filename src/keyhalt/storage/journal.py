@@ -51,12 +51,13 @@ class Journal:
             why = f"the journal of leases cannot be written to {folder}: {error.strerror}"
             raise StoreUnavailableError(why) from None
         self._open = True
+        self._process_id = os.getpid()
         self.clock = clock
         self.write("begin", clock(), process=process, lease=lease_seconds)
 
     def write(self, step: str, began: float, **told: object) -> None:
         """`began`: read before the step, which is done by now."""
-        if not self._open:
+        if not self._open or os.getpid() != self._process_id:  # a fork has none
             return
         line = {"step": step, "began": began, "ended": self.clock()}
         try:

@@ -67,6 +67,11 @@ class Keeper:
             os.close(self._wake_read)
             os.close(self._wake_write)
 
+    def abandon(self) -> None:
+        """In a forked process: the lease is its parent's, and so is the row of it."""
+        self._stopping = True
+        self._engine.dispose(close=False)
+
     def _run(self) -> None:
         pause = AGAIN_FIRST_SECONDS
         while not self._stopping:

@@ -98,6 +98,11 @@ class PostgresReader:
             connection.pgconn.finish()
         self._idle.clear()
 
+    def abandon(self) -> None:
+        """In a forked process: the connections are its parent's, so not one byte is sent."""
+        self._closed = True
+        self._idle.clear()
+
     async def _any_imported(self) -> bool:
         # Importing raises the epoch, so a tag that is held knows of it.
         tag = self._freshness.tag(self._clock())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.leases import Page
 from keyhalt.storage import migrate, postgres
+from keyhalt.storage.forks import abandon_in_children
 from keyhalt.storage.journal import (
     Journal,
     JournaledBarrier,
@@ -74,6 +75,7 @@ class PostgresStores:
             None if journal is None else Journal(journal, machine.clock, process, lease_seconds)
         )
         self._engine = postgres.open_engine(database)
+        abandon_in_children(self)
         self.rights, self.use, self.signins = (
             self._engine.execution_options(**{postgres.LOCK: lock}) for lock in _LOCKS.values()
         )
@@ -126,13 +128,17 @@ class PostgresStores:
         journal, clock = self._journal, self._machine.clock
         freshness = page if journal is None else JournaledLooks(page, journal)
         reader = PostgresReader(self._database, freshness, watch, clock)
-        return PostgresVerifying(reader, freshness, keeper, lambda: page.deadline - clock())
+        left = lambda: page.deadline - clock()  # noqa: E731
+        return PostgresVerifying(reader, freshness, keeper, left=left, forget=page.forget)
 
     def bury(self, process: str) -> None:
         began = self._machine.clock()
         self._ledger(self._engine).bury(process)
         if self._journal is not None:
             self._journal.write("bury", began, process=process)
+
+    def abandon(self) -> None:
+        self._engine.dispose(close=False)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -160,14 +166,26 @@ class PostgresVerifying:
         reader: PostgresReader,
         freshness: Freshness,
         keeper: Keeper,
+        *,
         left: Callable[[], float],
+        forget: Callable[[], None],
     ) -> None:
-        """`left`: for how long the lease lasts yet, in seconds; without one, not above 0."""
+        """`left`: for how long the lease lasts yet, in seconds; without one, not above 0.
+
+        `forget`: let go of it, and of all that is known.
+        """
         self.reader = reader
         self.freshness = freshness
         self._left = left
+        self._forget = forget
         self._keeper = keeper
+        abandon_in_children(self)
         keeper.start()
+
+    def abandon(self) -> None:
+        self._forget()
+        self._keeper.abandon()
+        self.reader.abandon()
 
     def ready(self) -> bool:
         """Whether a lease is held: its keeper asks the database four times a second."""

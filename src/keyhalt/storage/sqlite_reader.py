@@ -46,6 +46,7 @@ class SqliteReader(Freshness):
         self._rights = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._signins = open_file(signins, busy_seconds=VERIFY_BUSY_SECONDS)
         self._imported: tuple[Tag, bool] | None = None
+        self._abandoned: tuple[sqlite3.Connection, ...] = ()
 
     def tag(self, now: float = 0.0) -> Tag:
         del now
@@ -98,6 +99,14 @@ class SqliteReader(Freshness):
             return None
         user = self._checked(_one(self._rights, _ask.user, row[1], row[2]))
         return session_facts(row, user)
+
+    def abandon(self) -> None:
+        """In a forked process: SQLite's connections must not be used across a fork, nor closed."""
+        self._abandoned = (self._guard, self._standing, self._rights, self._signins)
+        closed = sqlite3.connect(":memory:")
+        closed.close()
+        self._guard = self._standing = self._rights = self._signins = closed
+        self._look = closed.execute
 
     def close(self) -> None:
         for connection in (self._guard, self._standing, self._rights, self._signins):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.storage import migrate, sqlite
 from keyhalt.storage.filesystems import network_kind
+from keyhalt.storage.forks import abandon_in_children
 from keyhalt.storage.rights import Guarded
 from keyhalt.storage.sqlite_reader import SqliteReader
 from keyhalt.usecases.ports import NotSetUpError
@@ -74,6 +75,7 @@ class SqliteStores:
                     f"there is no {path}; run 'keyhalt init' or 'keyhalt db upgrade'"
                 )
         self.rights_path, self.signins_path = paths["rights"], paths["signins"]
+        abandon_in_children(self)
         self.rights, self.use, self.signins = (sqlite.open_engine(p) for p in paths.values())
 
     def upgrade(self) -> None:
@@ -104,6 +106,10 @@ class SqliteStores:
     def verifying(self, watch: Watch) -> SqliteVerifying:
         return SqliteVerifying(SqliteReader(self.rights_path, self.signins_path, watch))
 
+    def abandon(self) -> None:
+        for engine in (self.rights, self.use, self.signins):
+            engine.dispose(close=False)
+
     def close(self) -> None:
         for engine in (self.rights, self.use, self.signins):
             engine.dispose()
@@ -115,6 +121,10 @@ class SqliteVerifying:
     def __init__(self, reader: SqliteReader) -> None:
         self.reader = reader
         self.freshness = reader
+        abandon_in_children(self)
+
+    def abandon(self) -> None:
+        self.reader.abandon()
 
     def ready(self) -> bool:
         return self.reader.answers()
