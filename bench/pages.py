@@ -122,8 +122,9 @@ class Site:
         known = [address.partition("?")[0] for address in ADDRESSES]
         return [
             path
-            for path in every.paths
-            if not any(re.fullmatch(re.sub(r"{\w+}", "[0-9]+", path), each) for each in known)
+            for method, path in every.addresses
+            if method == "GET"
+            and not any(re.fullmatch(re.sub(r"{\w+}", "[0-9]+", path), each) for each in known)
         ]
 
     def ask(self, method: str, url: str, body: bytes = b"") -> tuple[dict[str, Any], bytes]:

@@ -292,6 +292,15 @@ def pages(told: dict[str, dict[str, Any]]) -> str:
     )
 
 
+def storm(told: dict[str, Any]) -> str:
+    rows = []
+    for way, row in told["rows"].items():
+        digits = 2 if way == "ratio" else 0
+        figures = (row[name] for name in ("a_second", "p50_us", "p99_us"))
+        rows.append([way, *(f"{each:,.{digits}f}" for each in figures)])
+    return markdown(["a remembered key", "requests/s", "p50, µs", "p99, µs"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     **{kind: (f"peers-{kind}", peers) for kind in KINDS},
     "ratios": ("peers-good", ratios),
@@ -313,6 +322,8 @@ TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "lists": ("making", lists),
     "open-loop": ("open-loop", open_loop),
     "pages": ("pages", pages),
+    "storm": ("storm", storm),
+    "users": ("users", energy),
 }
 _TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from keyhalt.storage.tokens import SqlTokens
+from keyhalt.web.lane import Lane
+from keyhalt.web.pages.building import pages
 from tests.pages.browsing import OURS, create, send, sign_in, value_in
 from tests.world import PASSWORD, World
 
@@ -42,7 +44,12 @@ def test_a_form_of_another_site_changes_nothing(
     boss: TestClient, world: World, headers: dict[str, str]
 ) -> None:
     """Whatever it says, unless a browser vouches that a page of this site sent it."""
-    for path in ("/keys/new", "/sign-out", "/sign-in", "/keys/search"):
+    lane = Lane(1)
+    every = pages(world.engine, lane, lambda denied, _origin: denied, boss.app)
+    lane.close()
+    forms = [re.sub(r"{\w+}", "1", path) for method, path in every.addresses if method == "POST"]
+    assert len(forms) > 15
+    for path in forms:
         answer = send(boss, path, headers, name="stolen", q="x")
         assert answer.status_code == 403, path
     assert boss.get("/keys").status_code == 200

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 Open = Callable[..., "Page"]
+# What can be seen and used. A checkbox is drawn by the browser, with an edge of its own.
+CONTROLS = (
+    "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea,"
+    " summary')].filter(each => each.checkVisibility() && !each.disabled)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +133,11 @@ def test_axe_finds_nothing_on_any_page(
     page.click("button.main")
     page.wait_for_url("**/value")
     wrong += judged(page)
-    page.click("text=I have stored it")
+    page.reload()
+    wrong += judged(page)
+    page.goto("/keys")
     wrong += refused_and_changed(site[0], page)
+    wrong += ended(site[0], page, f"leaver-{scheme}")
     assert wrong == []
 
 
@@ -152,6 +160,29 @@ def refused_and_changed(world: World, page: Page) -> list[str]:
     page.uncheck('[name="meters.view"]')
     page.click("text=See the difference")
     return wrong + judged(page)
+
+
+def ended(world: World, page: Page, code: str) -> list[str]:
+    """What axe says of what stands after a reset, the end of keys, a deactivation, a deletion."""
+    user = world.user(code, "meters.view")
+    world.key(user, "made by whom?")
+    number, _ = world.key(world.engine.look_up.user(world.datasource_id, "gone"), code)  # type: ignore[arg-type]
+    own = f"/users/{user.user_id}"
+    wrong = []
+    for address, fill, button, said in (
+        (own, "#password", "text=Set password", "Sessions ended"),
+        ("", "", "text=End this key", "ended for ever"),
+        (f"{own}/deactivate", "", "button.danger", "Deactivated."),
+        (f"/keys/{number}/delete", "", "button.danger", "In effect everywhere"),
+    ):
+        if address:
+            page.goto(address)
+        if fill:
+            page.fill(fill, "given by somebody else")
+        page.click(button)
+        assert said in page.content(), address
+        wrong += judged(page)
+    return wrong
 
 
 def judged(page: Page) -> list[str]:
@@ -236,6 +267,60 @@ def test_the_secret_of_a_pasted_key_does_not_leave_the_browser(
     assert "pasted" in page.content()
     assert any("q=%23" in each for each in sent)
     assert not any(text.split(".")[2][:20] in each for each in sent)
+
+
+def test_every_control_of_every_page_is_reached_by_tab_and_seen_there(
+    site: tuple[World, str], open_page: Open
+) -> None:
+    """None is left out, and each has an outline while the focus is on it."""
+    page = open_page()
+    for address in addresses(site[0]):
+        page.goto(address)
+        for opener in page.locator("summary").all():
+            opener.click()
+        page.evaluate("document.activeElement.blur()")
+        left = page.evaluate(f"window.left = new Set({CONTROLS}); left.size")
+        unseen: list[str] = []
+        for _ in range(2 * left):  # a date takes several
+            page.keyboard.press("Tab")
+            unseen += page.evaluate(
+                "left.delete(document.activeElement), document.activeElement === document.body"
+                " || getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+                " ? [] : [document.activeElement.outerHTML]"
+            )
+        missed = page.evaluate("[...left].map(each => each.outerHTML)")
+        assert (missed, unseen) == ([], []), address
+
+
+def test_every_page_is_read_and_used_in_forced_colours(
+    site: tuple[World, str], open_page: Open
+) -> None:
+    """In the system's colours axe finds nothing, and each control has an edge and a text."""
+    page = open_page(forced_colors="active", color_scheme="dark")
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    wrong = []
+    for address in addresses(site[0]):
+        page.goto(address)
+        wrong += judged(page)
+        bare = (
+            f"{CONTROLS}.filter(each => each.matches('button, .button, input, select, textarea'))"
+            ".filter(each => each.type !== 'checkbox')"
+            ".filter(each => parseFloat(getComputedStyle(each).borderWidth) < 1)"
+            ".map(each => each.outerHTML)"
+        )
+        wrong += page.evaluate(bare)
+        wrong += page.evaluate(
+            f"{CONTROLS}.filter(each => getComputedStyle(each).color ==="
+            " getComputedStyle(document.body).backgroundColor).map(each => each.outerHTML)"
+        )
+        wrong += page.evaluate(
+            "[...document.querySelectorAll('.spark path')].filter(each =>"
+            " getComputedStyle(each).fill !== getComputedStyle(document.body).color)"
+            ".map(each => each.outerHTML)"
+        )
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert wrong == []
 
 
 def test_the_keyboard_alone_does_it(open_page: Open) -> None:

@@ -10,10 +10,11 @@ from collections import Counter
 from typing import Any
 
 from keyhalt.config import load_settings
+from keyhalt.core.decisions import Denied
 from keyhalt.core.secrets import Secret
 from keyhalt.running import application
 from keyhalt.system.passwords import Argon2Passwords, at_once
-from keyhalt.web.lane import WAITING_MAX
+from keyhalt.web.lane import SOURCE_MAX, WAITING_MAX, Lane
 from tests.world import World
 
 STORM = 200
@@ -102,3 +103,25 @@ def test_all_processes_together_check_passwords_on_half_of_the_cores() -> None:
         together = at_once(processes) * processes
         assert at_once(processes) >= 1
         assert together <= max(cores / 2, processes)
+
+
+def test_one_source_does_not_keep_the_others_from_signing_in() -> None:
+    """It has a quarter of the places; when one of its own is free again, it may have it."""
+    gate = threading.Event()
+
+    async def storm() -> tuple[list[object], object, object]:
+        lane = Lane(1)
+        flood = [asyncio.create_task(lane.run("10.0.0.1", gate.wait, 60)) for _ in range(100)]
+        other = asyncio.create_task(lane.run("10.0.0.2", lambda: "in"))
+        await asyncio.sleep(0)
+        gate.set()
+        answers = await asyncio.gather(*flood)
+        again = await lane.run("10.0.0.1", lambda: "in")
+        try:
+            return list(answers), await other, again
+        finally:
+            lane.close()
+
+    flood, other, again = asyncio.run(storm())
+    refused = sum(isinstance(each, Denied) for each in flood)
+    assert (len(flood) - refused, other, again) == (SOURCE_MAX, "in", "in")

@@ -99,8 +99,10 @@ class Resource:
             await self._answers.send(scope, send, call)
             return
         try:
-            run = self._lane.run if operation.hashes else run_in_threadpool
-            outcome = await run(operation.handler, call)
+            if operation.hashes:
+                outcome = await self._lane.run(call.origin.source, operation.handler, call)
+            else:
+                outcome = await run_in_threadpool(operation.handler, call)
         except StoreUnavailableError:
             outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
         outcome = _as_of(scope, outcome)

@@ -62,7 +62,8 @@ class SignInHandlers:
         body = data if isinstance(data, Refused) else parse_body(data, LoginBody)
         if isinstance(body, Refused):
             return body
-        signed_in = await self.lane.run(self.verb.sign_in, body.request, origin_of(scope))
+        origin = origin_of(scope)
+        signed_in = await self.lane.run(origin.source, self.verb.sign_in, body.request, origin)
         if isinstance(signed_in, Denied):
             return signed_in
         user = {"userName": signed_in.user.user_code, "fullName": signed_in.user.full_name}
@@ -74,8 +75,9 @@ class SignInHandlers:
         body = data if isinstance(data, Refused) else parse_body(data, PasswordBody)
         if isinstance(body, Refused):
             return body
+        origin, new = origin_of(scope), Secret(body.new_password)
         receipt = await self.lane.run(
-            self.verb.change_password, body.request, Secret(body.new_password), origin_of(scope)
+            origin.source, self.verb.change_password, body.request, new, origin
         )
         if isinstance(receipt, Denied | Refused):
             return receipt

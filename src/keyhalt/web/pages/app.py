@@ -57,7 +57,7 @@ class Pages:
     def __init__(self, site: Site, rows: Sequence[Row], other: ASGIApp) -> None:
         self._site = site
         self._other = other
-        self.paths = [row.path for row in rows if row.method == "GET"]
+        self.addresses = [(row.method, row.path) for row in rows]
         self._rows: dict[re.Pattern[str], dict[str, Row]] = {}
         by_path: dict[str, dict[str, Row]] = {}
         for row in rows:
@@ -149,7 +149,7 @@ class Pages:
     async def _ask(self, row: Row, ask: Ask) -> Answer:
         try:
             if row.hashes:
-                return await self._site.lane.run(row.handler, ask)
+                return await self._site.lane.run(ask.origin.source, row.handler, ask)
             return await run_in_threadpool(row.handler, ask)
         except StoreUnavailableError:
             return Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
