@@ -83,6 +83,9 @@ ADDRESSES = (
     "/users/7",
     "/users/7/deactivate",
     "/users/9/keys/new",
+    "/groups",
+    "/groups/1",
+    "/groups/1?page={last}",
     "/roles",
     "/roles/new",
     "/roles/1",
@@ -201,6 +204,18 @@ def _fill(engine: Engine, size: int) -> None:
         connection.execute(text("UPDATE \"user\" SET kind = 'service' WHERE id % 50 = 9"))
         connection.execute(
             text("UPDATE \"user\" SET full_name = 'Owner ' || id, email = code || '@example.org'")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO user_group (id, datasource_id, name, name_folded, description,"
+                " created_at) SELECT 1, 1, 'all', 'all', '', created_at FROM \"user\" WHERE id = 1"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO user_group_member (datasource_id, group_id, user_id)"
+                ' SELECT 1, 1, id FROM "user"'
+            )
         )
         connection.execute(text("UPDATE api_key SET in_place_of = id - 1 WHERE id % 100 = 0"))
 

@@ -78,6 +78,11 @@ def _people(world: World, http: TestClient, gone: UserFacts) -> Iterator[tuple[s
     yield "reset", send(http, f"{user}/password", password="given by somebody else").text
     yield "deactivate", http.get(f"{user}/deactivate").text
     yield "deactivated", send(http, f"{user}/deactivate").text
+    members = {"name": "Auditors", "description": "Read only", "add": gone.user_code}
+    made = send(http, "/groups", name="Auditors").headers["location"].partition("?")[0]
+    send(http, made, **members)
+    yield "groups", http.get("/groups").text
+    yield "group", http.get(made).text
     yield "roles", http.get("/roles").text
     role = f"/roles/{gone.role_id}"
     yield "role", http.get(role).text

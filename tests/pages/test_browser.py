@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.serving import serving
-from tests.world import PASSWORD, World, make_world
+from tests.world import OPERATOR, ORIGIN, PASSWORD, World, make_world
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,6 +35,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]
     world = make_world(tmp_path_factory.mktemp("site"), profile="energycap")
     world.user("boss", "*", full_name="The Boss")
     gone = world.user("gone", "*", full_name="Former Colleague")
+    group = {"name": "Auditors", "description": "Read only", "members": [gone.user_id]}
+    world.engine.manage_groups.create(OPERATOR, world.datasource_id, **group, origin=ORIGIN)
     keys = [world.key(gone, f"meter reader {number}") for number in range(3)]
     with serving(world, insecure_http=True) as running:
         for path in ("/api/v3/me", "/api/v3/nothing"):
@@ -99,6 +101,8 @@ def addresses(world: World) -> list[str]:
         "/users/new",
         f"/users/{gone.user_id}",
         f"/users/{gone.user_id}/deactivate",
+        "/groups",
+        "/groups/1",
         "/roles",
         "/roles/new",
         f"/roles/{gone.role_id}",

@@ -17,6 +17,7 @@ from keyhalt.usecases.people import (
     CODE_MAX,
     FULL_NAME_MAX,
     GroupRow,
+    MemberChange,
     NewGroup,
     UserDraft,
     fault_of_group,
@@ -86,7 +87,7 @@ class ManageGroups:
         *,
         name: str,
         description: str | None,
-        members: Sequence[int] | None,
+        members: Sequence[int] | MemberChange | None,
         emails: Sequence[str] = (),
         origin: Origin,
     ) -> GroupRow | Denied | Refused:
@@ -99,15 +100,14 @@ class ManageGroups:
                     return before or Denied(Reason.NOT_FOUND)
                 said = before.description if description is None else description
                 refused = fault_of_group(name, said)
-                refused = refused or _fault_of_members(tx, datasource_id, members or ())
+                some = members.add if isinstance(members, MemberChange) else members or ()
+                refused = refused or _fault_of_members(tx, datasource_id, some)
                 added = refused or self._add_users(tx, acting, datasource_id, emails, origin)
                 if isinstance(added, Denied | Refused):
                     return added
-                if added:
-                    kept = (
-                        tx.groups.members(datasource_id, group_id) if members is None else members
-                    )
-                    members = [*kept, *added]
+                if added or isinstance(members, MemberChange):
+                    kept = tx.groups.members(datasource_id, group_id)
+                    members = _members_after(kept, members, added)
                 tx.groups.edit(datasource_id, group_id, name=name, description=said)
                 if members is not None:
                     tx.groups.set_members(datasource_id, group_id, members)
@@ -196,6 +196,15 @@ class ManageGroups:
             )
         )
         return group
+
+
+def _members_after(
+    kept: Sequence[int], said: Sequence[int] | MemberChange | None, added: Sequence[int]
+) -> Sequence[int]:
+    if isinstance(said, MemberChange):
+        every = dict.fromkeys([*kept, *said.add, *added])
+        return [each for each in every if each not in set(said.remove)]
+    return [*(kept if said is None else said), *added]
 
 
 def _fault_of_members(

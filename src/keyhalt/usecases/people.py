@@ -136,6 +136,14 @@ class GroupRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberChange:
+    """Who joins a group and who leaves it, by id, whoever else is a member."""
+
+    add: Sequence[int]
+    remove: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class NewGroup:
     name: str
     description: str

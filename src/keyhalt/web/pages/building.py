@@ -11,6 +11,7 @@ from keyhalt.web.pages.app import Pages, Site
 from keyhalt.web.pages.changing_over import ChangingOverPages
 from keyhalt.web.pages.cookies import Jar
 from keyhalt.web.pages.creating import CreatingPages
+from keyhalt.web.pages.groups import GroupPages
 from keyhalt.web.pages.keys import KeyPages
 from keyhalt.web.pages.narrowing import NarrowingPages
 from keyhalt.web.pages.render import Templates
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.look_up import LookUp
     from keyhalt.usecases.look_up_use import LookUpUse
     from keyhalt.usecases.look_up_users import LookUpUsers
+    from keyhalt.usecases.manage_groups import ManageGroups
     from keyhalt.usecases.manage_roles import ManageRoles
     from keyhalt.usecases.manage_users import ManageUsers
     from keyhalt.usecases.narrow import NarrowKey
@@ -78,6 +80,8 @@ class PageVerbs(Protocol):
     def hand_over(self) -> HandOver: ...
     @property
     def manage_users(self) -> ManageUsers: ...
+    @property
+    def manage_groups(self) -> ManageGroups: ...
     @property
     def manage_roles(self) -> ManageRoles: ...
     @property
@@ -123,6 +127,7 @@ def pages(
     )
     changing_over = ChangingOverPages(verbs.look_up, uses, profile.needs)
     roles = RolePages(verbs.manage_roles, verbs.look_up_users, profile)
+    groups = GroupPages(verbs.manage_groups, verbs.look_up, verbs.look_up_users, profile.needs)
     account = AccountPages(verbs.edit_me, verbs.look_up, verbs.sessions, profile, verbs.trees)
     activity = ActivityPages(verbs.read_audit, verbs.look_up, profile.needs)
     parts = (
@@ -136,6 +141,7 @@ def pages(
         users,
         standing,
         roles,
+        groups,
         account,
     )
     return Pages(site, [row for part in parts for row in part.rows()], other)
