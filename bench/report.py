@@ -134,9 +134,13 @@ def first_seen(told: dict[str, Any]) -> str:
 
 
 def workers(told: dict[str, Any]) -> str:
+    bare = told[BARE]["gain"]
     return markdown(
-        ["", "two workers / one", "of the bare app's gain"],
-        ([name, f"{gain:.2f}", f"{gain / told[BARE]:.2f}"] for name, gain in told.items()),
+        ["", "two workers / one", "of the bare app's gain", "processor time a request, two / one"],
+        (
+            [name, f"{row['gain']:.2f}", f"{row['gain'] / bare:.2f}", f"{row['cost']:.2f}"]
+            for name, row in told.items()
+        ),
     )
 
 
