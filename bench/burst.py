@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from proofs.servers import Running, Wires
+from proofs.servers import HERE, Running, Wires
 from tests.postgres import EmbeddedServer, postgres_server
 from tests.world import OPERATOR, ORIGIN, World, make_world
 
@@ -77,7 +77,7 @@ def measure(postgres: EmbeddedServer, count: int) -> dict[str, float]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         world = make_world(folder / "data", database=Database(url), lease_seconds=10)
         stack.callback(world.close)
-        wires = Wires(str(postgres.socket), 2)
+        wires = Wires(str(postgres.socket), [HERE] * 2)
         stack.callback(wires.close)
         name = url.rpartition("/")[2].partition("?")[0]
         profile = str(world.settings["profile"])
