@@ -98,7 +98,7 @@ instructions: $(VENV)/.dev ## instructions of a request: 5 % more than recorded 
 bench-front: $(VENV)/.dev ## what standing in front of an API costs; ARGS=--proxies
 	@$(BIN)/python -m bench.in_front $(ARGS)
 
-proofs: $(VENV)/.dev ## the promise's proofs, for a night: 100,000 schedules, the model, 300 faults of servers
+proofs: $(VENV)/.dev ## the promise's proofs, an hour: 100,000 schedules, the model, 300 faults of servers
 	@$(BIN)/python -m proofs long $(ARGS)
 
 proofs-short: $(VENV)/.dev ## the same for each change: every fault is caught, in minutes
