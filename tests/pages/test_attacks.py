@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -103,6 +104,51 @@ def test_script_in_any_field_is_text_on_every_page(boss: TestClient, world: Worl
         send(boss, "/sign-in/password", **form, new_password=SCRIPT, again="other"),
         send(boss, f"{one}/delete", name=SCRIPT),
     ]
+    harmless(pages)
+
+
+def test_script_in_any_field_about_people_is_text_on_every_page(
+    boss: TestClient, world: World
+) -> None:
+    """Of users, roles, groups and one's own account; and in every address that is searched by."""
+    nasty = world.user("nasty", "orders.view")
+    key_id, _ = world.key(nasty, SCRIPT)
+    short = SCRIPT[:32]
+    person = {"code": SCRIPT, "full_name": short, "email": f"{short}@x.org", "role": SCRIPT}
+    person |= {"top-project": SCRIPT, "add-top-project": SCRIPT, "password": PASSWORD}
+    group = {"name": SCRIPT, "description": SCRIPT, "add": SCRIPT}
+    role = {"name": SCRIPT, "description": SCRIPT, "orders.view": "on", SCRIPT: "on"}
+    user, own = f"/users/{nasty.user_id}", {"full_name": short, "email": short}
+    pages = [
+        send(boss, "/users/new", **person),
+        send(boss, user, **{**person, "role": str(nasty.role_id), "top-project": "1"}),
+        send(boss, user, **{**person, "role": str(nasty.role_id), "add-top-project": ""}),
+        boss.get(user),
+        send(boss, f"{user}/password", password=SCRIPT),
+        send(boss, f"{user}/end-keys", since=SCRIPT),
+        boss.get("/users", params={"q": SCRIPT, "role": SCRIPT, "state": SCRIPT, "page": SCRIPT}),
+        boss.get(f"{user}/deactivate"),
+        send(boss, "/groups", **group),
+        send(boss, "/groups/1", **group),
+        boss.get("/groups"),
+        boss.get("/groups/1", params={"said": SCRIPT, "page": SCRIPT}),
+        send(boss, "/roles/new", **role),
+        send(boss, f"/roles/{nasty.role_id}", **role),
+        boss.get("/roles"),
+        send(boss, "/me", **own),
+        boss.get("/me"),
+        send(boss, f"/keys/{key_id}/narrow", code=SCRIPT, name=SCRIPT),
+        boss.get(f"/keys/{key_id}/narrow"),
+        boss.get("/keys/advice", params={"kind": SCRIPT, "after": SCRIPT}),
+        boss.get("/activity", params={"user": SCRIPT, "request": SCRIPT, "event": SCRIPT}),
+        boss.get("/activity"),
+    ]
+    assert boss.get("/groups/1").status_code == 200
+    harmless(pages)
+
+
+def harmless(pages: list[Any]) -> None:
+    """None of them has the script as anything but text, nor fails on it."""
     for page in pages:
         assert page.status_code < 500, page.text
         assert "<script>alert" not in page.text

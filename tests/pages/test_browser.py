@@ -238,6 +238,21 @@ def test_the_three_steps_with_script(site: tuple[World, str], open_page: Open) -
     assert [row.name for row in found].count("by browser") == 1  # type: ignore[union-attr]
 
 
+def test_the_way_back_after_signing_out_shows_no_page_again(
+    site: tuple[World, str], open_page: Open
+) -> None:
+    """Nothing was kept: the browser asks again, and is led to the sign-in."""
+    page = open_page()
+    page.goto("/users")
+    assert "Former Colleague" in page.content()
+    page.click("text=Sign out")
+    page.wait_for_selector("#user_code")
+    page.go_back()
+    page.wait_for_selector("#user_code")
+    assert page.url.endswith("/sign-in?next=/users")
+    assert "Former Colleague" not in page.content()
+
+
 def test_the_three_steps_without_script(site: tuple[World, str], open_page: Open) -> None:
     """Everything is there; only copying is by hand. And the key is deleted by its name."""
     page = open_page(java_script_enabled=False)

@@ -345,3 +345,21 @@ def test_a_key_of_an_owner_is_found_from_their_page(boss: TestClient, world: Wor
     page = boss.get(f"/keys?owner={clerk.user_id}").text
     assert ">theirs<" in page
     assert ">own<" not in page
+
+
+def test_a_topmost_is_chosen_by_its_name_where_one_has_it_oneself(
+    boss: TestClient, world: World
+) -> None:
+    """Without script, beside the ids; what is chosen comes on top of them."""
+    clerk = world.user("clerk", "orders.view", top=None)
+    page = boss.get(f"/users/{clerk.user_id}").text
+    assert '<option value="1">Project 1 (1)</option>' in page
+    assert "Project 1 (1)" in boss.get("/users/new").text
+    field = next(name for name in form_of(world, clerk) if name.startswith("top-"))
+    form = form_of(world, clerk, **{field: "2", f"add-{field}": "1"})
+    assert send(boss, f"/users/{clerk.user_id}", **form).status_code == 200
+    after = world.engine.look_up.user(world.datasource_id, "clerk")
+    assert after is not None
+    assert after.topmosts[world.first_hierarchy] == (1, 2)
+    wrong = form_of(world, clerk, **{field: "2", f"add-{field}": "all"})
+    assert send(boss, f"/users/{clerk.user_id}", **wrong).status_code == 400

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from keyhalt.usecases.rows import RoleRow
     from keyhalt.web.pages.asking import Answer, Ask
 
+_ADD = "add-"
+_OFFERED = 100
 _STATES = {"active": True, "inactive": False}
 _DETAILS = ("code", "full_name", "email")
 _NOTICES = {"made": "The user is made.", "same": "Nothing was changed."}
@@ -56,6 +58,16 @@ class UserSearch:
             role_id=number_in(self.role),
             active=_STATES.get(self.state),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tops:
+    """Of a hierarchy its name, its field, where a user sees from, and what can be added by name."""
+
+    name: str
+    field: str
+    now: list[str]
+    offered: list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,7 @@ class UserPages:
             "notice": notice,
             "error": refused.detail if refused else "",
             "roles": self._roles(ask, user),
-            "tops": self._tops(user),
+            "tops": self._tops(ask, user),
             "may": self._may(ask),
             "may_reset": permit(ask.principal, self.profile.needs.reset_passwords) is None,
             "own": user.user_id == ask.principal.user_id,
@@ -201,7 +213,7 @@ class UserPages:
             "service": "service" in ask.form,
             "error": refused.detail if refused else "",
             "roles": self._roles(ask),
-            "tops": [(h.name, top_name(h), []) for h in self.profile.hierarchies],
+            "tops": self._tops(ask),
         }
         return Shown("user_new.html", values, 200 if refused is None else status_of(refused))
 
@@ -224,21 +236,27 @@ class UserPages:
         for hierarchy in self.profile.hierarchies:
             if top_name(hierarchy) not in form:
                 continue
-            numbers = [number_in(t) for t in form[top_name(hierarchy)].replace(",", " ").split()]
+            text = f"{form[top_name(hierarchy)]} {form.get(_ADD + top_name(hierarchy), '')}"
+            numbers = [number_in(each) for each in text.replace(",", " ").split()]
             if None in numbers:
                 detail = f"The topmosts of {hierarchy.name} are ids such as 1, 25."
                 return Refused(Fault.INVALID_BODY, detail, hierarchy.name)
             topmosts[hierarchy.name] = tuple(sorted({n for n in numbers if n is not None}))
         return topmosts
 
-    def _tops(self, user: UserFacts) -> list[tuple[str, str, list[str]]]:
-        """Of each hierarchy its name, the name of its field, and what the user sees from."""
+    def _tops(self, ask: Ask, user: UserFacts | None = None) -> list[Tops]:
         found = []
         for hierarchy in self.profile.hierarchies:
-            ids = user.topmosts.get(hierarchy.name, ())
-            nodes = self.trees.describe(user.datasource_id, hierarchy.name, ids)
-            names = [f"{n.info or n.code or 'unknown'} ({n.id})" for n in nodes.values()]
-            found.append((hierarchy.name, top_name(hierarchy), names))
+            ids = user.topmosts.get(hierarchy.name, ()) if user else ()
+            own = ask.principal.topmost_ids(hierarchy.name)[:_OFFERED]
+            where = ask.principal.datasource_id, hierarchy.name
+            names = {
+                node.id: f"{node.info or node.code or 'unknown'} ({node.id})"
+                for node in self.trees.describe(*where, (*ids, *own)).values()
+            }
+            offered = [(each, names[each]) for each in own if each not in ids]
+            now = [names[each] for each in ids]
+            found.append(Tops(hierarchy.name, top_name(hierarchy), now, offered))
         return found
 
 
