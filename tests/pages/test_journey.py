@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
@@ -33,6 +35,18 @@ def test_signing_in_creating_and_copying_gives_a_key_that_works(boss: TestClient
     listed = boss.get("/keys").text
     assert "billing" in listed
     assert "nightly import" in listed
+
+
+def test_what_helps_stands_where_it_is_needed(boss: TestClient) -> None:
+    """A service account is offered before; the value is ready to be used; 401 and 403 are told."""
+    assert "Have it made for a service account" in boss.get("/keys/new").text
+    shown = boss.get(create(boss, "billing").headers["location"]).text
+    key, page = value_in(shown), html.unescape(shown)
+    for line in (f"ECI-ApiKey: {key}", f"KEYHALT_API_KEY='{key}'", f"curl -H 'ECI-ApiKey: {key}'"):
+        assert line in page
+    help_beside_keys = boss.get("/keys").text
+    assert "Keeping keys safe" in help_beside_keys
+    assert "A program gets 401 or 403" in help_beside_keys
 
 
 def test_the_value_is_shown_once_and_is_in_no_address_cookie_or_store(
