@@ -106,7 +106,7 @@ def _play(rule: Rule, world: World, folder: Path, stack: ExitStack) -> None:
         time.sleep(seconds)
 
     wait = rule.keep_lease.WaitForAll(
-        ledger=first.ledger, clock=boottime, sleep=meanwhile, lease_seconds=LEASE_SECONDS
+        ledger=first.ledger, clock=boottime, sleep=meanwhile, longest=lambda: LEASE_SECONDS
     )
     barrier = JournaledBarrier(wait, first.journal)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyhalt.core.leases import EVERYTHING, Kind, subject
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -35,8 +35,8 @@ class State:
     cluster: str = "c0"
     epoch: int = 1
     log: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    holders: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    """(process, incarnation) to [alive, acknowledged]."""
+    holders: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    """(process, incarnation) to [alive, acknowledged, lease]."""
     deleted: dict[int, tuple[int, int]] = field(default_factory=dict)
     inactive: set[int] = field(default_factory=set)
     roles: dict[int, int] = field(default_factory=lambda: dict.fromkeys(USERS.values(), 1))
@@ -166,6 +166,12 @@ class Database:
                 self.state.deleted[key] = (self.raise_epoch(subject(Kind.KEY, key)), since[key][1])
         return self.remember_moment()
 
+    def longest_lease(self) -> float:
+        """What a change asks for within its transaction; nobody joins meanwhile."""
+        if self.wrong == "a longer lease":
+            return 0.0
+        return max((row[2] for row in self.state.holders.values() if row[0]), default=0.0)
+
 
 class SimLedger:
     """Implements Ledger for one process."""
@@ -181,7 +187,7 @@ class SimLedger:
     def _state(self) -> State:
         return self._database.state
 
-    def join(self, process: str) -> object:
+    def join(self, process: str, lease_seconds: float) -> object:
         database = self._database
 
         def statement() -> object:
@@ -191,7 +197,8 @@ class SimLedger:
                 for other in [each for each in self._state.holders if each[0] == process]:
                     del self._state.holders[other]
             early = database.wrong == "join acknowledges"
-            self._state.holders[process, incarnation] = [True, self._state.epoch if early else -1]
+            known = self._state.epoch if early else -1
+            self._state.holders[process, incarnation] = [True, known, lease_seconds]
             return database.rule.keep_lease.Holder(process, incarnation)
 
         return self._ask(statement)

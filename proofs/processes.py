@@ -171,12 +171,13 @@ class Changer:
         self.made = 0
         self._database = database
         self._schedule = database.schedule
+        self._longest = LEASE_SECONDS
         self._watch = _Watch(clock)
         self._wait = rule.keep_lease.WaitForAll(
             ledger=SimLedger(database, name),
             clock=self._watch,
             sleep=database.schedule.sleep,
-            lease_seconds=LEASE_SECONDS,
+            longest=lambda: self._longest,
         )
         self.actor = database.schedule.start(name, clock, self.work)
 
@@ -195,6 +196,7 @@ class Changer:
 
         def statement() -> None:
             before = len(database.moments)
+            self._longest = max(LEASE_SECONDS, database.longest_lease())
             done.append((*change(), len(database.moments) == before))
 
         if wrong == "wait from before the commit":

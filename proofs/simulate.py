@@ -21,7 +21,9 @@ WILD_RATES = (0.6, 1.0, 1.4)
 STEPS = 3000
 SETTLE_STEPS = 60_000
 JUMP = 2**32
-GUARD_SECONDS = 1.25 * LEASE_SECONDS / 0.9
+LONGER = 3
+"""How many times as long some leases are, where they are not alike."""
+GUARD_SECONDS = 1.25 * LONGER * LEASE_SECONDS / 0.9
 
 
 class StuckError(Exception):
@@ -58,6 +60,7 @@ class Simulation:
         self._database = Database(schedule, rule, wrong=wrong)
         self._database.narrow = draw.random() < 0.7
         self._database.loss = draw.choice((0.0, 0.0, 0.01, 0.05))
+        self._unequal = wrong == "a longer lease" or draw.random() < 0.3
         self._pause = LEASE_SECONDS * draw.choice((0.1, 0.5, 2.0))
         self._names = 0
         self._processes: list[Process] = []
@@ -99,13 +102,13 @@ class Simulation:
 
     def _begin_process(self) -> None:
         self._names += 1
-        longer = self._database.wrong == "a longer lease" and self._names == 1
+        longer = self._unequal and self._draw.random() < 0.5
         process = Process(
             self._rule,
             self._database,
             f"p{self._names}",
             self._clock(),
-            lease_seconds=LEASE_SECONDS * (3 if longer else 1),
+            lease_seconds=LEASE_SECONDS * (LONGER if longer else 1),
         )
         process.start(verifiers=self._draw.choice((1, 1, 2)))
         self._threads += [actor.thread for actor in process.actors]

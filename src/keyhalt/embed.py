@@ -93,7 +93,9 @@ class Engine(Administering):
         self.randomness = SystemRandomness()
         self.watch = watch
         self.rights = SqlRights(stores.rights, watch)
-        self.barrier = Told(stores.barrier(), self._record, self.clock, boot_id())
+        self.barrier = Told(
+            stores.barrier(self._longest_lease), self._record, self.clock, boot_id()
+        )
         self.trees = Trees()
         self.here = Here(
             environment=environment.name,
@@ -124,6 +126,9 @@ class Engine(Administering):
     @property
     def audit_chain(self) -> AuditChain:
         return self.recording.audit_chain
+
+    def _longest_lease(self) -> float:
+        return self.rights.longest_lease
 
     def _record(self, event: AuditEvent) -> None:
         self.recorder.record(event)
@@ -361,7 +366,8 @@ def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:
 
 def set_up_of(stores: Stores, profile: Profile) -> SetUp:
     rights = SqlRights(stores.rights)
-    return SetUp(rights=rights, profile=profile, barrier=stores.barrier(), clock=SystemClock())
+    barrier = stores.barrier(lambda: rights.longest_lease)
+    return SetUp(rights=rights, profile=profile, barrier=barrier, clock=SystemClock())
 
 
 def mac_keys_of(stores: Stores, path: Path) -> ManageMacKeys:

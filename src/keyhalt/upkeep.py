@@ -132,12 +132,13 @@ class Upkeep:
     @contextmanager
     def reopening(self) -> Iterator[Reopen]:
         with self._stores() as stores:
+            rights = SqlRights(stores.rights)
             yield Reopen(
-                rights=SqlRights(stores.rights),
+                rights=rights,
                 tokens=SqlTokens(stores.signins),
                 marks=self._marks,
                 catalogue=self._options.profile.catalogue,
-                barrier=stores.barrier(),
+                barrier=stores.barrier(lambda: rights.longest_lease),
                 clock=self._clock,
             )
 

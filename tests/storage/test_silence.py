@@ -147,7 +147,7 @@ def test_a_database_that_goes_silent_after_a_commit_keeps_no_change_for_ever(
     for engine in (behind.engine, direct):
         assert isinstance(ask(engine, key), Allowed)
         assert remembers(engine, key)
-    between.last_words = b"COMMIT"
+    between.last_words = b"COMMIT\0"
     receipt = changes(behind)["delete_key"]()
     assert isinstance(receipt, Receipt)
     assert receipt.waited_ms >= 1250
@@ -169,7 +169,7 @@ def test_a_commit_that_is_never_answered_is_not_reported_as_done(
     direct = behind.other(database=Database(database_url))
     assert isinstance(ask(direct, key), Allowed)
     between.answered = False
-    between.last_words = b"COMMIT"
+    between.last_words = b"COMMIT\0"
     with pytest.raises(StoreUnavailableError, match="said nothing"):
         changes(behind)["delete_key"]()
     between.speak()
@@ -185,6 +185,9 @@ class Held:
     def __init__(self) -> None:
         self.end = threading.Event()
 
+    def guard_seconds(self) -> float:
+        return 0.125
+
     def wait(self, epoch: int) -> Receipt:
         self.end.wait()
         return Receipt(epoch, form="barrier")
@@ -193,7 +196,7 @@ class Held:
 def test_whatever_holds_up_who_asks_for_it_a_change_returns_in_its_time() -> None:
     """R5: when no lease can last any more nobody has to be asked, nor waited for."""
     held = Held()
-    receipt = Punctual(held, boottime, lease_seconds=0.1).wait(7)
+    receipt = Punctual(held, boottime).wait(7)
     assert receipt.epoch == 7
     assert receipt.waited_ms >= 125
     held.end.set()

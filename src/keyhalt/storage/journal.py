@@ -132,8 +132,8 @@ class JournaledLedger:
         self._ledger = ledger
         self._journal = journal
 
-    def join(self, process: str) -> Holder:
-        return self._done("join", lambda: self._ledger.join(process), _life)
+    def join(self, process: str, lease_seconds: float) -> Holder:
+        return self._done("join", lambda: self._ledger.join(process, lease_seconds), _life)
 
     def leave(self, holder: Holder) -> None:
         self._done("leave", lambda: self._ledger.leave(holder), **_life(holder))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -23,8 +23,17 @@ if TYPE_CHECKING:
     from keyhalt.usecases.watch import Watch
 
 FORGET_AFTER = timedelta(days=1)
+RIGHTS_LOCK = 0x6B657901
+"""The advisory lock by which writers of Rights take turns."""
 
 # Made once: every process runs these at each change, and making them costs more than running them.
+_JOIN = insert(verifier).from_select(
+    [each.name for each in verifier.columns],
+    select(*(bindparam(each.name, type_=each.type) for each in verifier.columns)).where(
+        # Locks, and returns nothing.
+        func.pg_advisory_xact_lock(bindparam("lock")).is_not(None)
+    ),
+)
 _IS = (verifier.c.process == bindparam("of")) & (verifier.c.incarnation == bindparam("life"))
 _STANDING = (
     select(auth_epoch.c.cluster, auth_epoch.c.n, verifier.c.acknowledged)
@@ -58,7 +67,7 @@ class SqlLedger:
         self._new_id = new_id
         self._now = now
 
-    def join(self, process: str) -> Holder:
+    def join(self, process: str, lease_seconds: float) -> Holder:
         holder = Holder(process, self._new_id())
         at = self._now().astimezone(UTC)
         row = {
@@ -67,13 +76,16 @@ class SqlLedger:
             "alive": True,
             "acknowledged": -1,
             "joined_at": at,
+            "lease_seconds": lease_seconds,
         }
         # Only the dead: who is alive may hold a lease, and would be waited for no more. That goes
         # for other rows of this process, too; this statement may be one that was given up on.
         gone = verifier.c.alive.is_(False) & (verifier.c.joined_at < at - FORGET_AFTER)
         with self._asking() as connection:
             connection.execute(delete(verifier).where(gone))
-            connection.execute(insert(verifier).values(row))
+            # While this holds the lock that changes take, none is under way: the next sees this
+            # lease, and what was changed before is committed before this life looks at anything.
+            connection.execute(_JOIN, {**row, "lock": RIGHTS_LOCK})
         return holder
 
     def leave(self, holder: Holder) -> None:

@@ -10,28 +10,26 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from keyhalt.core.leases import GUARD_FACTOR
 from keyhalt.usecases.ports import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.usecases.ports import Barrier
+    from keyhalt.usecases.keep_lease import WaitForAll
 
 GRACE_SECONDS = 0.25
 """More than the end of a wait takes: its last look, and declaring dead who is behind."""
 
 
 class Punctual:
-    """Implements Barrier: another one, and whatever holds that up, over when no lease can last.
+    """Implements Barrier: that one, and whatever holds it up, over when no lease can last.
 
     `clock`: the lease's own. The other goes on in its thread until it is done with the database.
     """
 
-    def __init__(self, barrier: Barrier, clock: Callable[[], float], lease_seconds: float) -> None:
+    def __init__(self, barrier: WaitForAll, clock: Callable[[], float]) -> None:
         self._barrier = barrier
         self._clock = clock
-        self._guard_seconds = GUARD_FACTOR * lease_seconds
         self._never = threading.Event()
 
     def wait(self, epoch: int) -> Receipt:
@@ -43,11 +41,14 @@ class Punctual:
 
         thread = threading.Thread(target=work, name="keyhalt-wait", daemon=True)
         thread.start()
-        thread.join(self._guard_seconds + GRACE_SECONDS)
+        thread.join(self._left(began) + GRACE_SECONDS)
         with suppress(IndexError):
             return done[0]
         # Nobody could be asked; whoever did not hear of the change holds no lease any more.
-        while self._clock() - began < self._guard_seconds:
+        while self._left(began) > 0:
             self._never.wait(0.05)
         waited_ms = round((self._clock() - began) * 1000)
         return Receipt(epoch, form="barrier", waited_ms=waited_ms, acknowledged=0)
+
+    def _left(self, began: float) -> float:
+        return began + self._barrier.guard_seconds() - self._clock()

@@ -109,7 +109,9 @@ def _beginning(database: Database) -> Any:  # noqa: ANN401 - a listener
     )
     # A paused writer is ended by the server, so it cannot hold the others up for long. A commit
     # is durable before it is answered, whatever the server's own setting says.
-    write = f"BEGIN; {limits} SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock"
+    # Each statement after the lock sees what was committed before it was given.
+    begins = f"BEGIN ISOLATION LEVEL READ COMMITTED; {limits} SET LOCAL synchronous_commit = on;"
+    write = f"{begins} SELECT pg_advisory_xact_lock"
     read = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {limits}"
 
     def begin(connection: Connection) -> None:

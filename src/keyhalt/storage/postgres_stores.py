@@ -17,7 +17,7 @@ from keyhalt.storage.journal import (
     JournaledPage,
 )
 from keyhalt.storage.keeper import Keeper
-from keyhalt.storage.ledger import SqlLedger, WatchedLedger
+from keyhalt.storage.ledger import RIGHTS_LOCK, SqlLedger, WatchedLedger
 from keyhalt.storage.patience import Punctual
 from keyhalt.storage.postgres_reader import PostgresReader
 from keyhalt.storage.rights import CHANNEL
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.ports import Barrier
     from keyhalt.usecases.watch import Watch
 
-_LOCKS = {"rights": 0x6B657901, "use": 0x6B657902, "signins": 0x6B657903}
+_LOCKS = {"rights": RIGHTS_LOCK, "use": 0x6B657902, "signins": 0x6B657903}
 _UPGRADE_LOCK = 0x6B657900
 UPGRADE_SECONDS = 3600.0
 _guards = itertools.count(1)
@@ -101,12 +101,15 @@ class PostgresStores:
         with transaction(self.rights, write=False) as connection:
             return postgres.faults_of(connection)
 
-    def barrier(self) -> Barrier:
+    def barrier(self, longest: Callable[[], float]) -> Barrier:
         clock, lease = self._machine.clock, self._lease_seconds
         ledger = self._journaled(self._ledger(self._engine))
         sleep = self._machine.sleep
-        wait = WaitForAll(ledger=ledger, clock=clock, sleep=sleep, lease_seconds=lease)
-        barrier = Punctual(wait, clock, lease)
+        # A process of the version before does not tell its own; it was to be the same then.
+        wait = WaitForAll(
+            ledger=ledger, clock=clock, sleep=sleep, longest=lambda: max(lease, longest())
+        )
+        barrier = Punctual(wait, clock)
         return barrier if self._journal is None else JournaledBarrier(barrier, self._journal)
 
     def verifying(self, watch: Watch) -> PostgresVerifying:

@@ -16,7 +16,7 @@ from keyhalt.storage.keeping import SqlChainKeeping
 from keyhalt.storage.keys import SqlKeys
 from keyhalt.storage.policies import SqlPolicies
 from keyhalt.storage.roles import SqlRoles
-from keyhalt.storage.schema import auth_epoch, epoch_log
+from keyhalt.storage.schema import auth_epoch, epoch_log, verifier
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.users import SqlUsers
 from keyhalt.usecases.ports import Receipt
@@ -71,6 +71,10 @@ class SqlTransaction:
         return epoch
 
 
+# Nobody joins while a change is under way (storage/ledger.py).
+_LONGEST = select(func.max(verifier.c.lease_seconds)).where(verifier.c.alive)
+
+
 class SqlRights:
     """`watch`: refuse to change a store that is closed. Without it, for who opens it again."""
 
@@ -79,6 +83,8 @@ class SqlRights:
         self._watch = watch
         self.changes = 0
         """How many were committed here."""
+        self.longest_lease = 0.0
+        """Of whoever was alive at the last change here: how long they may go by what was before."""
 
     @contextmanager
     def change(self) -> Iterator[SqlTransaction]:
@@ -86,6 +92,7 @@ class SqlRights:
         with transaction(self._engine, write=True) as connection:
             if self._watch is not None:
                 cluster = judge(connection, self._watch)
+            self.longest_lease = float(connection.scalar(_LONGEST) or 0.0)
             tx = SqlTransaction(connection)
             yield tx
         self.changes += 1

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -220,6 +221,7 @@ verifier = Table(
     Column("alive", Boolean, nullable=False),
     Column("acknowledged", BigInteger, nullable=False),
     Column("joined_at", Utc, nullable=False),
+    Column("lease_seconds", Float),
 )
 
 audit_event = Table(

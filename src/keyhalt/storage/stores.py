@@ -12,6 +12,7 @@ from keyhalt.storage.sqlite_reader import SqliteReader
 from keyhalt.usecases.ports import NotSetUpError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -53,7 +54,9 @@ class Stores(Protocol):
     def check(self) -> list[str]:
         """What would break the promise where the stores are, in sentences."""
 
-    def barrier(self) -> Barrier: ...
+    def barrier(self, longest: Callable[[], float]) -> Barrier:
+        """`longest`: the lease of whoever has the longest, as of the last change."""
+
     def bury(self, process: str) -> None:
         """Wait no longer for a process that has ended, by its name in the options."""
 
@@ -97,7 +100,8 @@ class SqliteStores:
         why = f"{self.folder} is on a network file system ({kind}), where no lock of SQLite holds"
         return [f"{why}; use a local disk, or PostgreSQL"]
 
-    def barrier(self) -> Guarded:
+    def barrier(self, longest: Callable[[], float]) -> Guarded:
+        del longest
         return Guarded()
 
     def bury(self, process: str) -> None:

@@ -56,8 +56,11 @@ class Ledger(Protocol):
     incarnation that it does not name.
     """
 
-    def join(self, process: str) -> Holder:
-        """A new incarnation, alive, that has acknowledged nothing, beside any others."""
+    def join(self, process: str, lease_seconds: float) -> Holder:
+        """A new incarnation, alive, that has acknowledged nothing, beside any others.
+
+        Not while a change is under way: it asks for the longest lease, and then commits.
+        """
 
     def leave(self, holder: Holder) -> None: ...
     def standing(self, holder: Holder) -> Standing | None:
@@ -129,7 +132,7 @@ class KeepLease:
     def _join(self) -> None:
         # A new incarnation looks as if it held nothing: so it must hold nothing.
         self._page.give_up()
-        self._holder = self._ledger.join(self._process)
+        self._holder = self._ledger.join(self._process, self._lease_seconds)
 
     def _begin_anew(self, cluster: str) -> None:
         self._page.forget()
@@ -154,21 +157,26 @@ class WaitForAll:
         ledger: Ledger,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
-        lease_seconds: float,
+        longest: Callable[[], float],
     ) -> None:
+        """`longest`: the longest lease that anybody had at the last change here, in seconds."""
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
-        self._guard_seconds = GUARD_FACTOR * lease_seconds
+        self._longest = longest
+
+    def guard_seconds(self) -> float:
+        """After how long nobody holds a lease from before the last change here."""
+        return GUARD_FACTOR * self._longest()
 
     def wait(self, epoch: int) -> Receipt:
         """Call after the commit of `epoch`.
 
-        Ends within 1.25 leases, whatever fails, and the time of one call to the ledger that is
-        given up on.
+        Ends within 1.25 of the longest lease, whatever fails, and the time of one call to the
+        ledger that is given up on.
         """
         began = self._clock()
-        limit = began + self._guard_seconds
+        limit = began + self.guard_seconds()
         pause = POLL_FIRST_SECONDS
         timed_out = 0
         while True:
