@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -158,10 +158,15 @@ class MainTools:
                 check_transport(each.settings)
             engines = open_engines(installation, upgrade=True)
         settings = installation.settings
-        public = self._listener(settings.host, settings.port)
-        installation, internal = self._internal(installation)
-        listeners = [public, *internal]
-        serve(installation, engines, listeners, announce(settings, listeners))
+        with ExitStack() as opened:
+            for engine in engines:
+                opened.callback(engine.close)
+            public = opened.enter_context(self._listener(settings.host, settings.port))
+            installation, internal = self._internal(installation)
+            for listener in internal:
+                opened.enter_context(listener)
+            listeners = [public, *internal]
+            serve(installation, engines, listeners, announce(settings, listeners))
 
     def _internal(self, installation: Installation) -> tuple[Installation, list[socket.socket]]:
         """The listeners for proxies, one for each environment that has one, at ports now known."""

@@ -12,7 +12,7 @@ from keyhalt.storage.schema import auth_epoch, datasource, environment
 from keyhalt.usecases.rows import DatasourcePolicy, DatasourceRow, EnvironmentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -38,6 +38,12 @@ class SqlDatasources:
             )
         )
         self._connection.execute(insert(auth_epoch).values(one=True, n=1, cluster=new.cluster))
+
+    def bit_numbers(self) -> Mapping[str, int]:
+        return self._connection.execute(select(environment.c.bit_numbers)).scalar_one() or {}
+
+    def set_bit_numbers(self, numbers: Mapping[str, int]) -> None:
+        self._connection.execute(update(environment).values(bit_numbers=dict(numbers)))
 
     def add(self, name: str, at: datetime) -> int:
         row = insert(datasource).values(
