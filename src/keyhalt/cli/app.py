@@ -128,6 +128,8 @@ def _told(error: Exception) -> tuple[str, int]:
             return error.message, error.code
         case click.ClickException():
             return _one_line(error), error.exit_code
+        case StoreClosedError():
+            return str(error), EXIT_CONFIG
         case CopyError():
             return str(error), EXIT_ERROR
         case StoreUnavailableError():

@@ -29,7 +29,8 @@ class SqlDatasources:
         row = self._connection.execute(query).one_or_none()
         if row is None:
             return None
-        return EnvironmentRow(row.name, row.product, row.profile, row.cluster)
+        numbers = row.bit_numbers or {}
+        return EnvironmentRow(row.name, row.product, row.profile, row.cluster, numbers)
 
     def add_environment(self, new: EnvironmentRow) -> None:
         self._connection.execute(
@@ -38,9 +39,6 @@ class SqlDatasources:
             )
         )
         self._connection.execute(insert(auth_epoch).values(one=True, n=1, cluster=new.cluster))
-
-    def bit_numbers(self) -> Mapping[str, int]:
-        return self._connection.execute(select(environment.c.bit_numbers)).scalar_one() or {}
 
     def set_bit_numbers(self, numbers: Mapping[str, int]) -> None:
         self._connection.execute(update(environment).values(bit_numbers=dict(numbers)))
