@@ -140,6 +140,9 @@ class MainTools:
     ) -> Sequence[Mapping[str, int]]:
         views: list[dict[str, int]] = []
         for app in load_apps(self._environment(said).settings):
+            if not hasattr(app, "load_sample"):
+                app.close()
+                continue
             try:
                 more = app.load_sample(datasource_id, user_id, sizes=sizes, progress=progress)
             except ValueError as error:
