@@ -157,6 +157,12 @@ def test_a_profile_needs_no_hierarchy() -> None:
         ("role.1.grants", ["planning.view"], "'planning.view' names no permission of this"),
         ("role.1.grants", [5], "'5' names no permission of this catalogue"),
         ("role.1.description", ..., "'description' is missing or empty in 'Reader'"),
+        ("rolle", [], "the profile has an unknown entry 'rolle'; did you mean role?"),
+        ("role.1.readonly", True, "role 'Reader' has an unknown entry 'readonly'; .* read_only?"),
+        ("role.1.read_only", "yes", "role 'Reader': read_only is true or false"),
+        ("hierarchy.0.wires", "x", "hierarchy 'departments' has an unknown entry 'wires'"),
+        ("needs.view_key", "staff.view", r"\[needs\] has an unknown entry 'view_key'"),
+        ("permission.1.licence", 1, "permission 'projects': licence is true or false"),
     ],
 )
 def test_a_profile_that_is_wrong_is_refused_with_the_wrong_entry(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -178,7 +178,7 @@ def test_the_demo_serves_the_guide_s_app(package: Path) -> None:
             assert demo.stdout is not None
             told = json.loads(demo.stdout.readline())
             headers = {"ECI-ApiKey": told["apiKey"]}
-            made = httpx.post(
+            made = httpx2.post(
                 f"{told['url']}/api/v1/desk", json={"roomId": 2, "name": "X"}, headers=headers
             )
             assert made.json() == {"deskId": 1}

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Letters and marks that are drawn as nothing, so that two names would look alike.
 _DRAWN_AS_NOTHING = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+_BEGUN_MIN = 4
 _IN_KEYS = '|"\\'
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` for a misspelt word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=3)
+    words = list(known)
+    begun = [each for each in words if len(word) >= _BEGUN_MIN and each.startswith(word)]
+    close = begun[:3] or difflib.get_close_matches(word, words, n=3)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
