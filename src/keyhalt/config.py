@@ -22,10 +22,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from keyhalt.core.names import near
 from keyhalt.core.profiles import Profile, ProfileError, profile_from
 
 PREFIX = "KEYHALT_"
 TABLES = "environment"
+OTHERS = ("config", "environment", "url", "api_key")
+"""Variables that are no settings: which file and environment; what programs that call may have."""
 
 
 class SettingsError(ValueError):
@@ -128,12 +131,29 @@ class Settings(BaseSettings):
 def load_settings(**said: object) -> Settings:
     """`said`: what comes before variables and file; None says nothing. Raises SettingsError."""
     try:
+        _check_variables()
         given = {name: value for name, value in said.items() if value is not None}
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(step) for step in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(_unknown(name)) from None
         raise SettingsError(f"setting {PREFIX}{name.upper()}: {first['msg']}") from None
+
+
+def _check_variables() -> None:
+    """A misspelt variable would leave a setting at its default, and nobody would know."""
+    for variable in os.environ:
+        name = variable.upper().removeprefix(PREFIX).lower()
+        known = name in Settings.model_fields or name in OTHERS
+        if variable.upper().startswith(PREFIX) and not known:
+            raise SettingsError(_unknown(name))
+
+
+def _unknown(name: str) -> str:
+    known = [each.upper() for each in (*Settings.model_fields, *OTHERS)]
+    return f"there is no setting {PREFIX}{name.upper()}{near(name.upper(), known)}"
 
 
 def settings_file() -> dict[str, Any]:

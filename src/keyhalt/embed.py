@@ -40,6 +40,7 @@ from keyhalt.usecases.find_policy import FindPolicy
 from keyhalt.usecases.hand_over import HandOver
 from keyhalt.usecases.issue import IssueKey
 from keyhalt.usecases.keep_audit import KeepAudit
+from keyhalt.usecases.keep_bits import keep_bits
 from keyhalt.usecases.look_up import LookUp
 from keyhalt.usecases.look_up_use import LookUpUse
 from keyhalt.usecases.look_up_users import LookUpUsers
@@ -340,6 +341,7 @@ def open_engine(options: EngineOptions, *, upgrade: bool = False) -> Engine:
         engine = Engine(stores, options, environment, watch)
         with transaction(stores.rights, write=False) as connection:
             judge(connection, watch)
+        keep_bits(engine.rights, options.profile.catalogue)
         return engine  # noqa: TRY300
     except BaseException:
         stores.close()
@@ -359,7 +361,8 @@ def _environment_of(stores: Stores, options: EngineOptions) -> EnvironmentRow:
     if environment.profile != options.profile.name:
         raise NotSetUpError(
             f"this environment was set up with the profile {environment.profile!r},"
-            f" not {options.profile.name!r}"
+            f" not {options.profile.name!r}: say that one with KEYHALT_PROFILE, or set up another"
+            " environment for this one, in a folder of its own (KEYHALT_DATA), with 'keyhalt init'"
         )
     return environment
 

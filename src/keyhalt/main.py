@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -140,6 +140,9 @@ class MainTools:
     ) -> Sequence[Mapping[str, int]]:
         views: list[dict[str, int]] = []
         for app in load_apps(self._environment(said).settings):
+            if not hasattr(app, "load_sample"):
+                app.close()
+                continue
             try:
                 more = app.load_sample(datasource_id, user_id, sizes=sizes, progress=progress)
             except ValueError as error:
@@ -158,10 +161,15 @@ class MainTools:
                 check_transport(each.settings)
             engines = open_engines(installation, upgrade=True)
         settings = installation.settings
-        public = self._listener(settings.host, settings.port)
-        installation, internal = self._internal(installation)
-        listeners = [public, *internal]
-        serve(installation, engines, listeners, announce(settings, listeners))
+        with ExitStack() as opened:
+            for engine in engines:
+                opened.callback(engine.close)
+            public = opened.enter_context(self._listener(settings.host, settings.port))
+            installation, internal = self._internal(installation)
+            for listener in internal:
+                opened.enter_context(listener)
+            listeners = [public, *internal]
+            serve(installation, engines, listeners, announce(settings, listeners))
 
     def _internal(self, installation: Installation) -> tuple[Installation, list[socket.socket]]:
         """The listeners for proxies, one for each environment that has one, at ports now known."""

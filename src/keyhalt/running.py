@@ -14,10 +14,12 @@ from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, NoReturn
 
 from keyhalt.cli.context import EXIT_CONFIG, Failure
+from keyhalt.client.checking import AppError, check_app
 from keyhalt.config import (
     Settings,
     load_profile,
 )
+from keyhalt.core.permissions import CatalogueError
 from keyhalt.core.secrets import digest_of
 from keyhalt.embed import (
     Engine,
@@ -31,9 +33,10 @@ from keyhalt.usecases.ports import StoreUnavailableError
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+    from importlib.metadata import EntryPoint
 
     from keyhalt.client.middleware import ASGIApp
-    from keyhalt.client.operations import App
+    from keyhalt.client.operations import App, AppContext
 
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
@@ -51,7 +54,10 @@ def asgi() -> ASGIApp:
 
 
 def load_apps(settings: Settings) -> list[App]:
-    """The apps behind the keys that the settings name. Raises Failure for an unknown one."""
+    """The apps behind the keys that the settings name.
+
+    Raises Failure for an unknown one, AppError for one that cannot be served.
+    """
     from keyhalt.client.operations import AppContext  # noqa: PLC0415
 
     context = AppContext(profile=load_profile(settings.profile), folder=settings.data)
@@ -59,7 +65,20 @@ def load_apps(settings: Settings) -> list[App]:
     unknown = [name for name in settings.app_names if name not in found]
     if unknown:
         raise Failure(f"KEYHALT_APPS names {unknown[0]!r}, which is not installed", EXIT_CONFIG)
-    return [found[name].load()(context) for name in settings.app_names]
+    return [_opened(found[name], context) for name in settings.app_names]
+
+
+def _opened(entry: EntryPoint, context: AppContext) -> App:
+    """Raises AppError."""
+    try:
+        app: App = entry.load()(context)
+    except CatalogueError as error:
+        raise AppError(
+            f"the app {entry.name!r} does not go with the profile {context.profile.name!r}:"
+            f" {error}. Is KEYHALT_APPS set to the apps that do, and KEYHALT_PROFILE to theirs?"
+        ) from None
+    check_app(app, entry.name)
+    return app
 
 
 def application(settings: Settings, engine: Engine, apps: Sequence[App] | None = None) -> ASGIApp:
@@ -157,6 +176,10 @@ def serve(
         app = _draining(application_of(installation, engines), installation.settings)
         run_server(app, installation, listeners, on_listening)
         return
+    for each in installation.environments:
+        # What is wrong with an app is said once, before there are workers to fail of it.
+        for checked in load_apps(each.settings):
+            checked.close()
     for engine in engines:
         engine.close()
     _tell_workers(installation)

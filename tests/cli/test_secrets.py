@@ -11,8 +11,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import click
 import pytest
 
+from keyhalt.cli.masking import masked
 from keyhalt.core.decisions import Allowed
 from keyhalt.main import MainTools
 from tests.cli.conftest import (
@@ -26,6 +28,7 @@ from tests.cli.conftest import (
     process,
 )
 
+SERVING = ("demo", "serve", "prove")
 CREATE = ("key", "create", "--owner", "jsmith", "--name", "job")
 
 
@@ -88,6 +91,53 @@ def test_no_command_takes_a_secret_as_an_option() -> None:
     # What `--key` takes is an id: a text is not understood.
     secret = [path for path, name in options if name in {"--key", "--value", "--token"}]
     assert secret == ["keyhalt audit list", "keyhalt explain"]
+
+
+OURS = "a2V5aGFsdHxMYWI=.YWNtZXwyfDM=.EJx0Vt8y2LmPq9s/Zc3W+aB7dQ4kR6hN1fU5jX8oY2wE0tGi"
+KEYS = (
+    OURS,
+    f"-{OURS}",
+    f"--{OURS}",
+    f"--key={OURS}",
+    f"Bearer {OURS}",
+    "d7f1d682ab41f3a3be7dc763f5218000",
+    "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+)
+PARTS = ("EJx0Vt8y2LmPq9s", "d7f1d682ab41", "469f-a165", "jWDarjtT1z", "YWNtZXwyfDM")
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
+def test_a_key_on_a_command_line_is_not_repeated(
+    bare: Keyhalt, name: str, command: click.Command
+) -> None:
+    """In the place of a command, of an argument, of an option, of its value: no part of it."""
+    words = name.split()[1:]
+    options = [each.opts[0] for each in command.params if each.opts[0].startswith("-")]
+    for key in KEYS:
+        lines = [[key], [*words[:-1], key], [*words, key], [*words, "1", key], [*words, *[key] * 9]]
+        # What is said twice is refused, too; what would serve or listen is not reached.
+        lines += [[*words, option, key, "--none"] for option in options]
+        lines += [[*words, f"{option}={key}", "--none"] for option in options]
+        for line in lines:
+            if line[0] in SERVING and len(line) == len(words):
+                continue
+            done = bare(*line)
+            assert not [part for part in PARTS if part in done.out + done.err], line
+
+
+def test_what_may_be_a_key_is_told_from_what_is_none() -> None:
+    """A path, a name and a number stand in a message as they were typed."""
+    for word in (
+        "/srv/0123456789abcdef01/keys.toml",
+        "integration-service-2024",
+        "99999999999999999999",
+    ):
+        assert masked(f"there is no {word!r}", [word]) == f"there is no {word!r}"
+    for key in KEYS:
+        told = masked(f"there is no {key!r} or {key}", [key])
+        assert told.startswith("there is no '…' or … ("), told
+        assert "--key-stdin" in told
 
 
 @pytest.mark.parametrize("output", ["table", "json", "key"])

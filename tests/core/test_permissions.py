@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -259,7 +260,8 @@ def test_a_need_is_one_bit_and_names_itself() -> None:
 )
 def test_a_need_that_the_catalogue_has_not_is_an_error(name: str, level: str) -> None:
     """An operation that asks for a permission nobody can hold is a bug, found at once."""
-    with pytest.raises(CatalogueError, match=rf"there is no permission {name}\.{level} in this"):
+    wanted = re.escape(f"{name}.{level}".rstrip("."))
+    with pytest.raises(CatalogueError, match=f"there is no permission {wanted} in this"):
         SMALL.need(name, level)
 
 
@@ -290,16 +292,16 @@ def test_the_names_of_a_set_are_its_bits_in_the_catalogues_order(held: Permissio
     [
         (
             [permission("a", 1, {"view": 0}), permission("a", 2, {"view": 1})],
-            "a permission or a bit number stands twice",
+            "the permission a stands twice",
         ),
         (
             [permission("a", 1, {"view": 0}), permission("b", 2, {"view": 0})],
-            "a permission or a bit number stands twice",
+            r"bit 0 is that of a\.view and of b\.view",
         ),
-        ([permission("a", 1, {"view": 0, "edit": 0})], "a permission or a bit number stands twice"),
+        ([permission("a", 1, {"view": 0, "edit": 0})], r"bit 0 is that of a\.view and of a\.edit"),
         (
             [permission("a", 1, {"view": 0}), permission("b", 1, {"view": 1})],
-            "a permission id stands twice",
+            "a and b have the same id 1",
         ),
         ([permission("a", 1, {})], "a has no levels"),
         ([permission("a", 1, {"view": 0, "peek": 1})], "a has no levels, or unknown ones.*peek"),

@@ -210,6 +210,13 @@ def test_what_the_guide_to_middleware_shows_is_what_the_examples_run() -> None:
     shown = re.findall(r"```python\n(.*?)```", text_of("middleware.md"), re.DOTALL)
     assert len(shown) > 8
     assert [each for each in shown if each not in code and "keyhalt_key(" not in each] == []
+    (catalogue,) = re.findall(r"```toml\n(.*?)```", text_of("middleware.md"), re.DOTALL)
+    assert catalogue == (ROOT / "examples" / "orders.toml").read_text()
+    readme = (ROOT / "examples" / "README.md").read_text().replace("key.txt", "../key.txt")
+    commands = re.findall(r"```sh\n(.*?)```", text_of("middleware.md"), re.DOTALL)
+    assert [each for each in commands if each.replace(" key.txt", " ../key.txt") not in readme] == [
+        "uvicorn app:app\n"  # which stands in a table there
+    ]
 
 
 def test_the_policy_of_the_guide_to_forward_auth_is_one(world: World) -> None:

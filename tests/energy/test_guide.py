@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import socket
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -20,6 +26,11 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +115,80 @@ def test_the_guide_s_layer_protects_any_app(desks_world: World, guide: dict[str,
     assert http.get("/").status_code == 401
     assert http.get("/", headers={"ECI-ApiKey": key}).text == "Hello, Jo Smith"
     http.close()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The guide's files, with what `pip install -e .` leaves: that asks an index itself."""
+    (tmp_path / "desks.toml").write_text(blocks("toml")[0], "utf-8")
+    (tmp_path / "desks.py").write_text("\n".join(blocks("python")), "utf-8")
+    project = tomllib.loads(blocks("toml")[1])["project"]
+    info = tmp_path / "desks-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    ((group, apps),) = project["entry-points"].items()
+    lines = [f"[{group}]", *(f"{name} = {value}" for name, value in apps.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return tmp_path
+
+
+def environment_of(folder: Path, **more: str) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "PYTHONPATH": str(folder), **more}
+
+
+def test_the_guide_s_commands_run_as_they_stand_there(package: Path) -> None:
+    """From an empty folder to a desk that a guest sees: step 9, typed by a shell."""
+    port = free_port()
+    first, then = (text.replace("8080", str(port)) for text in blocks("sh"))
+    assert first.splitlines()[0] == "pip install -e ."
+    typed = [*first.splitlines()[1:], "trap 'kill $!' EXIT", then]
+    done = subprocess.run(
+        ["sh", "-e", "-c", "\n".join(typed)],
+        cwd=package,
+        env=environment_of(package, KEYHALT_PORT=str(port)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(part) for part in re.findall(r"\{.*?\}", done.stdout)]
+    assert told == [
+        {"roomId": 1},
+        {"roomId": 2},
+        {"deskId": 1},
+        {"deskId": 1, "roomId": 2, "name": "By the window", "createdBy": "ada"},
+    ]
+    assert "ada sees no node" in done.stderr
+
+
+def test_the_demo_serves_the_guide_s_app(package: Path) -> None:
+    """With its profile's own roles, and its sample."""
+    said = {"KEYHALT_PROFILE": str(package / "desks.toml"), "KEYHALT_APPS": "desks"}
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "keyhalt", "demo", "--port", "0", "--json"],
+        cwd=package,
+        env=environment_of(package, **said),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as demo:
+        try:
+            assert demo.stdout is not None
+            told = json.loads(demo.stdout.readline())
+            headers = {"ECI-ApiKey": told["apiKey"]}
+            made = httpx2.post(
+                f"{told['url']}/api/v1/desk", json={"roomId": 2, "name": "X"}, headers=headers
+            )
+            assert made.json() == {"deskId": 1}
+            assert [(each["userCode"], each["role"]) for each in told["users"]] == [
+                ("jsmith", "Keeper"),
+                ("admin", "Keeper"),
+                ("reader", "Guest"),
+            ]
+        finally:
+            demo.terminate()
 
 
 def test_the_guide_names_the_entry_point_group() -> None:

@@ -20,6 +20,19 @@ from tests.world import ORDERS
 IMPLEMENTATION, PRODUCTION, EU = map(table, HOSTS)
 
 
+def test_a_misspelt_variable_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would leave the setting at its default; what programs have for themselves may stay."""
+    for name in ("KEYHALT_URL", "KEYHALT_API_KEY", "KEYHALT_ENVIRONMENT", "XKEYHALT_PROFIL"):
+        monkeypatch.setenv(name, "")
+    load_installation("", {})
+    for wrong, meant in (("PROFIL", "PROFILE"), ("Lease", "LEASE_SECONDS"), ("CONFIGS", "CONFIG")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"KEYHALT_{wrong}", "x")
+            says = f"no setting KEYHALT_{wrong.upper()}; did you mean .*{meant}"
+            with pytest.raises(SettingsError, match=says):
+                load_installation("", {})
+
+
 @pytest.mark.parametrize(
     ("tables", "says"),
     [

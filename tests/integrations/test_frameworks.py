@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from keyhalt.client.blocking import BlockingVerifier
+from keyhalt.client.middleware import Authenticate
+from keyhalt.client.wsgi import WaitingGate
+from keyhalt.integrations.fastapi import protect
+from keyhalt.integrations.litestar import KeyhaltPlugin
 from keyhalt.library import EmbeddedVerifier
 from keyhalt.usecases.uses import KeyUse
 from tests.integrations.apps import APPS, Ask
@@ -86,14 +93,17 @@ def test_two_keys_are_refused(world: World, ask: Ask) -> None:
     assert ask("/orders", ("ECI-ApiKey", f"{key[1]},{key[1]}")).status == 400
 
 
-def test_plain_http_is_refused(world: World, ask: Ask) -> None:
-    """A key that travelled in clear is refused, and its owner is warned."""
+def test_plain_http_is_refused(world: World, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    """A key that travelled in clear is refused, its owner is warned, the log names the setting."""
     _, key = key_header(world, "orders.view")
     answer = ask("/orders", key, scheme="http")
     assert (answer.status, answer.json["code"]) == (400, "https_required")
     world.others[0].recorder.flush()
     (warned,) = [event for event in world.events() if event.event.value == "key.exposed"]
     assert warned.details["where"] == "plain http"
+    ask("/orders", key, scheme="http")
+    told = [line for line in caplog.messages if "KEYHALT_INSECURE_HTTP=true" in line]
+    assert len(told) == 1
 
 
 def test_open_paths_compare_exactly(ask: Ask) -> None:
@@ -101,6 +111,25 @@ def test_open_paths_compare_exactly(ask: Ask) -> None:
     assert ask("/health").status == 200
     for path in ("/HEALTH", "/health/x", "/healthy", "/orders"):
         assert ask(path).status in (401, 404), path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [("/health", TypeError, "such as"), (["health"], ValueError, "'health' is no path")],
+)
+def test_open_paths_that_are_none_are_an_error_at_once(
+    world: World, wrong: Any, error: type[Exception], says: str
+) -> None:
+    """A text would open a path for each of its letters, `/` among them."""
+    verifier = world.engine.verify
+    for make in (
+        lambda: Authenticate(FastAPI(), verifier, open_paths=wrong),
+        lambda: protect(FastAPI(), verifier, open_paths=wrong),
+        lambda: KeyhaltPlugin(verifier, open_paths=wrong),
+        lambda: WaitingGate(BlockingVerifier(lambda: verifier), wrong),
+    ):
+        with pytest.raises(error, match=says):
+            make()
 
 
 def test_a_deleted_key_is_refused_at_the_next_request(world: World, ask: Ask) -> None:

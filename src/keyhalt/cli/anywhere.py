@@ -13,7 +13,6 @@ from keyhalt.cli.context import (
     EXIT_USAGE,
     Failure,
     data_option,
-    near,
     operator,
     origin,
     output_option,
@@ -23,7 +22,7 @@ from keyhalt.cli.key import COLUMNS, key, row_of
 from keyhalt.cli.output import say, show, show_receipt
 from keyhalt.cli.role import role
 from keyhalt.core.keytext import ID_MAX, read_hint
-from keyhalt.core.names import fold
+from keyhalt.core.names import fold, near
 from keyhalt.usecases.roll_out import Standing
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_ERROR, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
+from keyhalt.cli.masking import masked
+from keyhalt.client.checking import AppError
 from keyhalt.core.profiles import ProfileError
 from keyhalt.core.secrets import MacKeysError
 from keyhalt.usecases.ports import (
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Tools
 
-_CONFIG = (MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError)
+_CONFIG = (
+    AppError, MacKeysError, ProfileError, NotSetUpError, StoreClosedError, UnfitStoreError,
+)  # fmt: skip
+_MISTAKES = (
+    *_CONFIG, click.ClickException, CopyError, StoreUnavailableError, UnicodeError, OSError,
+)  # fmt: skip
 
 # Name of the command to its first sentence, so that the list of all imports none of them, and to
 # the modules that have it. The first has it as an attribute, the others add to it.
@@ -94,40 +101,52 @@ def cli(ctx: click.Context) -> None:
     ctx.obj = ctx.obj()
 
 
-def run(  # noqa: PLR0911 - one way to end per kind of mistake
-    tools: Callable[[], Tools], arguments: Sequence[str] | None = None
-) -> int:
+def run(tools: Callable[[], Tools], arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Mistakes end in one line, never in a traceback.
 
     `tools`: made when a command needs them, for they import everything, and help needs nothing.
     """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(args=arguments, prog_name="keyhalt", obj=tools, standalone_mode=False)
-    except Failure as failure:
-        return _end(failure.message, failure.code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        code = cli.main(args=list(arguments), prog_name="keyhalt", obj=tools, standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         # Whoever read the output has seen enough. Nothing more can be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except _CONFIG as error:
-        return _end(str(error), EXIT_CONFIG)
-    except CopyError as error:
-        return _end(str(error), EXIT_ERROR)
-    except StoreUnavailableError as error:
-        return _end(f"the store cannot be used: {error}", EXIT_UNAVAILABLE)
-    except UnicodeError:
-        return _end("this is not UTF-8 text", EXIT_USAGE)
-    except OSError as error:
-        what = f" {error.filename}" if error.filename else ""
-        return _end(f"cannot use{what}: {error.strerror or error}", EXIT_ERROR)
+    except _MISTAKES as error:
+        message, code = _told(error)
+        click.echo(f"keyhalt: {masked(message, arguments)}", err=True)
     return code if isinstance(code, int) else 0
 
 
-def _end(message: str, code: int) -> int:
-    click.echo(f"keyhalt: {message}", err=True)
-    return code
+def _told(error: Exception) -> tuple[str, int]:
+    """What is said of a mistake, and the exit code."""
+    match error:
+        case Failure():
+            return error.message, error.code
+        case click.ClickException():
+            return _one_line(error), error.exit_code
+        case StoreClosedError():
+            return str(error), EXIT_CONFIG
+        case CopyError():
+            return str(error), EXIT_ERROR
+        case StoreUnavailableError():
+            return f"the store cannot be used: {error}", EXIT_UNAVAILABLE
+        case UnicodeError():
+            return "this is not UTF-8 text", EXIT_USAGE
+        case OSError():
+            what = f" {error.filename}" if error.filename else ""
+            return f"cannot use{what}: {error.strerror or error}", EXIT_ERROR
+        case _:
+            return str(error), EXIT_CONFIG
+
+
+def _one_line(error: click.ClickException) -> str:
+    """What click found wrong, and where to read on."""
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return message
+    return f"{message.rstrip('.')}; see {context.command_path} --help"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import os
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +17,7 @@ from keyhalt.core.refusals import Fault, Refused
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from keyhalt.core.profiles import Profile
     from keyhalt.usecases.advise import Advise
@@ -269,12 +268,6 @@ def opened(data: Path | None, datasource: str | None) -> Iterator[tuple[Verbs, D
     """An open engine and the datasource that a command is about."""
     with tools().engine(data=data) as verbs:
         yield verbs, find_datasource(verbs, datasource)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` for a misspelt word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def data_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ import click
 
 from keyhalt.cli.context import EXIT_UNAVAILABLE, EXIT_USAGE, Failure, tools
 from keyhalt.cli.output import lines_of, say
-from keyhalt.cli.sample import DATASOURCE, Ready, people, prepare
+from keyhalt.cli.sample import DATASOURCE, Ready, prepare
 from keyhalt.core.decisions import Denied, Presented
 
 if TYPE_CHECKING:
@@ -124,17 +124,17 @@ def _as_json(
 
 
 def _described(url: str, ready: Ready) -> dict[str, object]:
-    everyone = people("Administrator: Full Access")
     users = [
-        {"userCode": p.code, "password": ready.passwords[p.code], "role": p.role} for p in everyone
+        {"userCode": p.code, "password": ready.passwords[p.code], "role": p.role}
+        for p in ready.people
     ]
     return {
         "url": url,
         "environment": ready.environment,
         "datasource": DATASOURCE,
         "apiKey": ready.key.reveal(),
-        "userCode": everyone[0].code,
-        "password": ready.passwords[everyone[0].code],
+        "userCode": users[0]["userCode"],
+        "password": users[0]["password"],
         "users": users,
     }
 
@@ -152,7 +152,7 @@ def _as_text(
             f"Datasource  {DATASOURCE}",
             *(f"Sign-in     {code}  {password}" for code, password in each.passwords.items()),
             "",
-            f'curl "{url}/api/v3/meter" -H "ECI-ApiKey: {each.key.reveal()}"',
+            f'curl "{url}{each.path}" -H "ECI-ApiKey: {each.key.reveal()}"',
             "",
         ]
     if table:

@@ -14,7 +14,6 @@ from keyhalt.cli.context import (
     Failure,
     Verbs,
     datasource_option,
-    near,
     opened,
     output_option,
     tools,
@@ -26,6 +25,7 @@ from keyhalt.core.decisions import Cause
 from keyhalt.core.explanations import Node, Step
 from keyhalt.core.explanations import explain as steps_of
 from keyhalt.core.keytext import ID_MAX
+from keyhalt.core.names import near
 from keyhalt.core.permissions import CatalogueError
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def _need(verbs: Verbs, text: str) -> Need:
     try:
         return catalogue.need(*text.partition(".")[::2])
     except CatalogueError as error:
-        known = [f"{each.name}.{level}" for each in catalogue.permissions for level in each.bits]
-        raise Failure(f"{error}{near(text, known)}", EXIT_USAGE) from None
+        raise Failure(str(error), EXIT_USAGE) from None
 
 
 def _node(verbs: Verbs, text: str | None) -> Node | None:
@@ -95,7 +94,7 @@ def _node(verbs: Verbs, text: str | None) -> Node | None:
     name, _, number = text.partition("=")
     known = [hierarchy.name for hierarchy in verbs.profile.hierarchies]
     if name not in known:
-        hint = near(name, known) or f"; there is: {', '.join(known)}"
+        hint = near(name, known) or f"; there is: {', '.join(known) or 'none in this profile'}"
         raise Failure(f"there is no hierarchy {name!r}{hint}", EXIT_USAGE)
     if not (number.isascii() and number.isdigit() and len(number) <= len(str(ID_MAX))):
         raise Failure(f"say a node as HIERARCHY=ID, not {text!r}", EXIT_USAGE)

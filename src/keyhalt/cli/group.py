@@ -13,7 +13,6 @@ from keyhalt.cli.context import (
     Verbs,
     datasource_option,
     fail,
-    near,
     opened,
     operator,
     origin,
@@ -22,7 +21,7 @@ from keyhalt.cli.context import (
 from keyhalt.cli.output import say, show, show_one
 from keyhalt.cli.user import find_user
 from keyhalt.core.decisions import Denied
-from keyhalt.core.names import fold, has_unseen
+from keyhalt.core.names import fold, has_unseen, near
 from keyhalt.core.refusals import Refused
 
 if TYPE_CHECKING:

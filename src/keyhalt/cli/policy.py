@@ -16,13 +16,13 @@ from keyhalt.cli.context import (
     Verbs,
     data_option,
     fail,
-    near,
     operator,
     origin,
     output_option,
     tools,
 )
 from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
+from keyhalt.core.names import near
 from keyhalt.core.paths import segments_of
 from keyhalt.core.policies import ANY_KEY, NAME
 from keyhalt.core.refusals import Refused

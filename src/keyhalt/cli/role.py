@@ -14,7 +14,6 @@ from keyhalt.cli.context import (
     Verbs,
     datasource_option,
     fail,
-    near,
     opened,
     operator,
     origin,
@@ -22,7 +21,7 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.output import say, show, show_one, show_receipt
 from keyhalt.core.decisions import Denied
-from keyhalt.core.names import has_unseen
+from keyhalt.core.names import has_unseen, near
 from keyhalt.core.permissions import CatalogueError
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.people import RoleEdit

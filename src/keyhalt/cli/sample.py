@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
     from keyhalt.cli.context import Verbs
     from keyhalt.core.principals import UserFacts
+    from keyhalt.core.profiles import Profile
     from keyhalt.usecases.rows import DatasourceRow
 
     Topmosts: TypeAlias = Mapping[str, tuple[int, ...]]
 
 PRODUCT, DATASOURCE = "ecap", "acme"
+ENERGY = "energycap"
 INTEGRATION = "Integration"
 INTEGRATION_GRANTS = (
     "applicationSettings.*",
@@ -63,18 +65,30 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A prepared environment in its folder. `passwords` by user code, the owner of `key` first."""
+    """A prepared environment in its folder. `passwords` by user code, the owner of `key` first.
+
+    `path`: what the key is tried on.
+    """
 
     environment: str
+    people: Sequence[Person]
+    path: str
     folder: Path
     key: Secret
     passwords: Mapping[str, str]
 
 
-def people(administrator_role: str) -> tuple[Person, ...]:
+def people(profile: Profile) -> tuple[Person, ...]:
+    administrator = profile.administrator_role
+    if profile.name != ENERGY:
+        return (
+            Person("jsmith", "Jo Smith", administrator),
+            Person("admin", "Ada Minister", administrator),
+            Person("reader", "Rita Reader", profile.default_role, view=1),
+        )
     return (
         Person("jsmith", "Jo Smith", INTEGRATION),
-        Person("admin", "Ada Minister", administrator_role),
+        Person("admin", "Ada Minister", administrator),
         Person("facilities", "Fay Silitis", "Administrator: Facilities", view=1),
         Person("reader", "Rita Reader", "Default", view=2),
     )
@@ -88,7 +102,7 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
     with tools().engine(data=folder) as verbs:
         datasource = _fill(verbs, folder, sizes)
         passwords = {}
-        for person in people(verbs.profile.administrator_role):
+        for person in people(verbs.profile):
             passwords[person.code] = password = _password()
             verbs.reset_password(
                 operator(),
@@ -110,7 +124,8 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
         )
         if isinstance(issued, Denied | Refused):
             fail(issued)
-        return Ready(environment, folder, issued.text, passwords)
+        path = "/api/v3/meter" if verbs.profile.name == ENERGY else "/api/v3/me"
+        return Ready(environment, people(verbs.profile), path, folder, issued.text, passwords)
 
 
 def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow:
@@ -120,7 +135,7 @@ def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow
     )
     if isinstance(datasource, Refused):
         fail(datasource)
-    first, *others = people(verbs.profile.administrator_role)
+    first, *others = people(verbs.profile)
     if verbs.look_up.user(datasource.id, others[-1].code) is not None:
         if sizes:
             raise Failure(
@@ -128,7 +143,8 @@ def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow
                 EXIT_CONFLICT,
             )
         return datasource
-    _make_role(verbs, datasource.id)
+    if verbs.profile.name == ENERGY:
+        _make_role(verbs, datasource.id)
     owner = _make(verbs, datasource.id, first, {})
     views = _load_sample(datasource.id, owner.user_id, folder, sizes)
     topmosts = _topmosts(views, first)

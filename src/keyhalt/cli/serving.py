@@ -72,6 +72,12 @@ def init(
         if isinstance(user, Denied | Refused):
             fail(user)
     say(f"Environment {row.name}, datasource {place.name}, administrator {user.user_code}.")
+    if verbs.profile.hierarchies:
+        first = verbs.profile.hierarchies[0].name
+        say(
+            f"{user.user_code} sees no node of any hierarchy yet, and so nothing that lies in one:"
+            f" keyhalt user set-topmost {user.user_code} {first}=ID"
+        )
     say("Keep a copy of the MAC-key file apart from the database; then run: keyhalt serve")
 
 

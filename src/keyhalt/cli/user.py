@@ -14,7 +14,6 @@ from keyhalt.cli.context import (
     Verbs,
     datasource_option,
     fail,
-    near,
     opened,
     operator,
     origin,
@@ -25,7 +24,7 @@ from keyhalt.cli.role import find_role
 from keyhalt.cli.serving import read_password
 from keyhalt.core.decisions import Denied
 from keyhalt.core.keytext import ID_MAX
-from keyhalt.core.names import has_unseen
+from keyhalt.core.names import has_unseen, near
 from keyhalt.core.refusals import Refused
 from keyhalt.usecases.manage_users import Changed
 from keyhalt.usecases.people import UserDraft, UserEdit
@@ -260,7 +259,7 @@ def _topmosts(verbs: Verbs, said: Sequence[str]) -> Mapping[str, tuple[int, ...]
         if not all(len(part) <= len(str(ID_MAX)) and 0 < int(part) <= ID_MAX for part in parts):
             raise Failure(f"an id is from 1 to {ID_MAX}, not as in {each!r}", EXIT_USAGE)
         if name not in known:
-            hint = near(name, known) or f"; there is: {', '.join(known)}"
+            hint = near(name, known) or f"; there is: {', '.join(known) or 'none in this profile'}"
             raise Failure(f"there is no hierarchy {name!r}{hint}", EXIT_USAGE)
         topmosts.setdefault(name, set()).update(int(part) for part in parts)
     return {name: tuple(sorted(ids)) for name, ids in topmosts.items()}

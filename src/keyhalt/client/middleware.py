@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from keyhalt.client.credentials import SECURE, only_key, origin_of, read, request_id_of
 from keyhalt.client.legacy import LegacyNotice
 from keyhalt.client.problems import Header, problem_of
+from keyhalt.client.setting_up import HttpNotice, open_paths_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Allowed, Decision, Denied, Presented, permit
 from keyhalt.core.permissions import NOTHING, Need, PermissionSet
@@ -119,7 +120,8 @@ class Authenticate:
     """`Authenticate(app, verifier)`, around any ASGI app.
 
     `open_paths` ask for no key and have no principal; they compare exactly, so what is not
-    literally one of them is asked. `legacy`: what answers to a bearer token carry.
+    literally one of them is asked; TypeError or ValueError for what is no path. `legacy`: what
+    answers to a bearer token carry.
     """
 
     def __init__(
@@ -133,7 +135,8 @@ class Authenticate:
         self._app = app
         self._verifier = verifier
         self._remembered, self._used = verifier.remembered, verifier.used
-        self._open = frozenset(open_paths)
+        self._open = open_paths_of(open_paths)
+        self._notice = HttpNotice()
         self._legacy = (legacy or LegacyNotice()).headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,6 +172,7 @@ class Authenticate:
     async def deny(self, denied: Denied, scope: Scope, receive: Receive, send: Send) -> None:
         """Record a denial and answer it. Nothing was answered yet."""
         scope[DENIED] = denied
+        self._notice(denied)
         request_id_of(scope)
         origin = origin_of(scope)
         answer = self._verifier.refused(denied, origin)

@@ -125,6 +125,7 @@ class App(Protocol):
     ) -> Sequence[Mapping[str, int]]:
         """Make sample data in an empty datasource. Returns what sample users may see from.
 
+        Only `keyhalt demo` asks, and not an app that has no such method.
         `sizes`: how many of what, such as meters; a name that is missing has the app's default, one
         that the app has not is ignored. `progress` is told how much of how much is written. Each
         view is a node of each hierarchy: first the roots, then parts, the larger before the

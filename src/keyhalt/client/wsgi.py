@@ -10,6 +10,7 @@ from keyhalt.client.blocking import BlockingVerifier
 from keyhalt.client.credentials import origin_of, read, request_id_of
 from keyhalt.client.middleware import PRINCIPAL, VERIFIER, count
 from keyhalt.client.problems import Problem, problem_of
+from keyhalt.client.setting_up import HttpNotice, open_paths_of
 from keyhalt.core.audit import Origin
 from keyhalt.core.decisions import Denied
 
@@ -37,7 +38,8 @@ class WaitingGate:
 
     def __init__(self, verifier: BlockingVerifier, open_paths: Collection[str]) -> None:
         self._verifier = verifier
-        self._open = frozenset(open_paths)
+        self._open = open_paths_of(open_paths)
+        self._notice = HttpNotice()
 
     def enter(self, environ: Environ, *, over_https: bool) -> Entered:
         scope = scope_of(environ, over_https=over_https)
@@ -60,6 +62,7 @@ class WaitingGate:
 
     def deny(self, denied: Denied, origin: Origin) -> Problem:
         """Record a denial; returns its answer."""
+        self._notice(denied)
         answer = self._verifier.refused(denied, origin)
         return problem_of(answer, realm=self._verifier.realm, request_id=origin.request_id)
 

@@ -9,12 +9,26 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Letters and marks that are drawn as nothing, so that two names would look alike.
 _DRAWN_AS_NOTHING = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+_BEGUN_MIN = 4
 _IN_KEYS = '|"\\'
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` for a misspelt word, or nothing."""
+    words = list(known)
+    begun = [each for each in words if len(word) >= _BEGUN_MIN and each.startswith(word)]
+    close = begun[:3] or difflib.get_close_matches(word, words, n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def fold(name: str) -> str:

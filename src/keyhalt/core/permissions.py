@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NewType
 
+from keyhalt.core.names import near
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -63,11 +65,17 @@ class Catalogue:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {p.name: p for p in self.permissions})
-        bits = [bit for p in self.permissions for bit in p.bits.values()]
-        if len(self.by_name) != len(self.permissions) or len(set(bits)) != len(bits):
-            raise CatalogueError("a permission or a bit number stands twice in the catalogue")
-        if len({p.id for p in self.permissions}) != len(self.permissions):
-            raise CatalogueError("a permission id stands twice in the catalogue")
+        bits: dict[int, str] = {}
+        ids: dict[int, str] = {}
+        for each in self.permissions:
+            if each.name in ids.values():
+                raise CatalogueError(f"the permission {each.name} stands twice in the catalogue")
+            if (other := ids.setdefault(each.id, each.name)) != each.name:
+                raise CatalogueError(f"{other} and {each.name} have the same id {each.id}")
+            for level, bit in each.bits.items():
+                mine = f"{each.name}.{level}"
+                if (other := bits.setdefault(bit, mine)) != mine:
+                    raise CatalogueError(f"bit {bit} is that of {other} and of {mine}")
         for permission in self.permissions:
             unknown = set(permission.bits) - set(LEVELS)
             if unknown or not permission.bits or min(permission.bits.values()) < 0:
@@ -77,7 +85,10 @@ class Catalogue:
         """The need for one level. Raises CatalogueError for a name the catalogue has not."""
         entry = self.by_name.get(permission)
         if entry is None or level not in entry.bits:
-            raise CatalogueError(f"there is no permission {permission}.{level} in this catalogue")
+            wanted = f"{permission}.{level}".rstrip(".")
+            raise CatalogueError(
+                f"there is no permission {wanted} in this catalogue{near(wanted, self.numbers())}"
+            )
         return Need(permission, level, PermissionSet(1 << entry.bits[level]))
 
     def grants(self, pattern: str) -> PermissionSet:
@@ -100,9 +111,28 @@ class Catalogue:
                 if held >> bit & 1:
                     yield f"{entry.name}.{level}"
 
+    def numbers(self) -> dict[str, int]:
+        """`meters.view` and so on, each with its bit number."""
+        return {f"{p.name}.{level}": bit for p in self.permissions for level, bit in p.bits.items()}
+
     def levels(self, entry: Permission, held: PermissionSet) -> dict[str, bool]:
         """Each level of `entry` and whether `held` has it; a licence is held by everybody."""
         return {level: entry.licence or bool(held >> bit & 1) for level, bit in entry.bits.items()}
+
+
+def moved(known: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
+    """What makes bits that were given out mean something else than they did, in words.
+
+    `known`: every name that ever was, with its bit number. A name that went leaves its bit unused.
+    """
+    names = {bit: name for name, bit in known.items()}
+    return [
+        f"{name} has bit {bit}, and had {known[name]}"
+        if name in known
+        else f"{name} has bit {bit}, which is that of {names[bit]}"
+        for name, bit in now.items()
+        if known.get(name, bit) != bit or names.get(bit, name) != name
+    ]
 
 
 def union(*sets: PermissionSet) -> PermissionSet:

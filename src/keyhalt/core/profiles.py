@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import cast
 
+from keyhalt.core.names import near
 from keyhalt.core.permissions import (
     Catalogue,
     CatalogueError,
@@ -64,18 +65,23 @@ class Profile:
     administrator_role: str
 
 
+PROFILE = ("name", "default_role", "administrator_role", "needs", "hierarchy", "permission", "role")
+HIERARCHY = ("name", "wire")
+PERMISSION = tuple(field.name for field in fields(Permission))
+ROLE = ("name", "description", "grants", "read_only")
+
+
 class ProfileError(ValueError):
     """A profile cannot be read; the text says what is wrong with it."""
 
 
 def profile_from(data: Mapping[str, object]) -> Profile:
     """Build a profile from its parsed file. Raises ProfileError with the entry that is wrong."""
+    _check_names(data, PROFILE, "the profile")
     try:
         catalogue = Catalogue(tuple(_permission(row) for row in _rows(data, "permission")))
         roles = tuple(_role(row, catalogue) for row in _rows(data, "role"))
-        hierarchies = tuple(
-            Hierarchy(_text(row, "name"), _text(row, "wire")) for row in _rows(data, "hierarchy")
-        )
+        hierarchies = tuple(_hierarchy(row) for row in _rows(data, "hierarchy"))
         profile = Profile(
             name=_text(data, "name"),
             catalogue=catalogue,
@@ -99,6 +105,7 @@ def _needs(data: object, catalogue: Catalogue) -> Needs:
         raise ProfileError(
             "the profile has no [needs]: which permissions manage keys, users, roles"
         )
+    _check_names(data, tuple(field.name for field in fields(Needs)), "[needs]")
     wanted = {field.name: _text(data, field.name) for field in fields(Needs)}
     return Needs(**{name: catalogue.need(*text.split(".", 1)) for name, text in wanted.items()})
 
@@ -106,10 +113,8 @@ def _needs(data: object, catalogue: Catalogue) -> Needs:
 def _permission(row: Mapping[str, object]) -> Permission:
     bits = row.get("bits")
     number = row.get("id")
-    unknown = set(row) - {field.name for field in fields(Permission)}
-    if unknown or not isinstance(row.get("licence", False), bool):
-        what = f"does not have {min(unknown)!r}" if unknown else "has licence = true or none"
-        raise ProfileError(f"permission {row.get('name')!r}: an entry {what}")
+    _check_names(row, PERMISSION, f"permission {row.get('name')!r}")
+    _check_flag(row, "licence", f"permission {row.get('name')!r}")
     if not isinstance(bits, Mapping) or not _is_whole(number):
         raise ProfileError(f"permission {row.get('name')!r} needs an id and bits")
     if not all(_is_whole(bit) for bit in bits.values()):
@@ -127,6 +132,8 @@ def _permission(row: Mapping[str, object]) -> Permission:
 
 
 def _role(row: Mapping[str, object], catalogue: Catalogue) -> RoleTemplate:
+    _check_names(row, ROLE, f"role {row.get('name')!r}")
+    _check_flag(row, "read_only", f"role {row.get('name')!r}")
     grants = row.get("grants")
     if not isinstance(grants, Sequence) or isinstance(grants, str):
         raise ProfileError(f"role {row.get('name')!r} needs a list of grants")
@@ -136,6 +143,23 @@ def _role(row: Mapping[str, object], catalogue: Catalogue) -> RoleTemplate:
         permissions=union(*(catalogue.grants(str(pattern)) for pattern in grants)),
         read_only=row.get("read_only") is True,
     )
+
+
+def _hierarchy(row: Mapping[str, object]) -> Hierarchy:
+    _check_names(row, HIERARCHY, f"hierarchy {row.get('name')!r}")
+    return Hierarchy(_text(row, "name"), _text(row, "wire"))
+
+
+def _check_names(row: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    """What nobody reads was meant to be something."""
+    unknown = [name for name in row if name not in known]
+    if unknown:
+        raise ProfileError(f"{where} has an unknown entry {unknown[0]!r}{near(unknown[0], known)}")
+
+
+def _check_flag(row: Mapping[str, object], name: str, where: str) -> None:
+    if not isinstance(row.get(name, False), bool):
+        raise ProfileError(f"{where}: {name} is true or false")
 
 
 def _is_whole(value: object) -> bool:

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from keyhalt.client.middleware import Authenticate, Verifier, permitted
 from keyhalt.client.openapi import describe, protect_operation
+from keyhalt.client.setting_up import open_paths_of
 from keyhalt.core.principals import Principal
 
 
@@ -36,6 +37,7 @@ def require(name: str) -> Require:
 
 def protect(app: FastAPI, verifier: Verifier, *, open_paths: Collection[str] = ()) -> None:
     """Ask for a key everywhere but at `open_paths`, and say so in the app's OpenAPI document."""
+    open_paths = open_paths_of(open_paths)
     app.add_middleware(Authenticate, verifier=verifier, open_paths=open_paths)
     plain = app.openapi
 

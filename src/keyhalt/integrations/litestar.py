@@ -27,6 +27,7 @@ from keyhalt.client.credentials import KEY_HEADER_NAME, origin_of, request_id_of
 from keyhalt.client.middleware import Authenticate, NotPermittedError, permitted
 from keyhalt.client.openapi import PROBLEM, PROBLEM_NAME, SCHEME, SCHEME_NAME
 from keyhalt.client.problems import problem_of
+from keyhalt.client.setting_up import open_paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,7 +59,7 @@ class KeyhaltPlugin(InitPlugin):
 
     def __init__(self, verifier: Verifier, *, open_paths: Collection[str] = ()) -> None:
         self._verifier = verifier
-        self._open = frozenset(open_paths)
+        self._open = open_paths_of(open_paths)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         plain: Any = Authenticate  # Litestar names the messages of ASGI; we take any mapping

@@ -12,7 +12,7 @@ from keyhalt.storage.schema import auth_epoch, datasource, environment
 from keyhalt.usecases.rows import DatasourcePolicy, DatasourceRow, EnvironmentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -29,7 +29,8 @@ class SqlDatasources:
         row = self._connection.execute(query).one_or_none()
         if row is None:
             return None
-        return EnvironmentRow(row.name, row.product, row.profile, row.cluster)
+        numbers = row.bit_numbers or {}
+        return EnvironmentRow(row.name, row.product, row.profile, row.cluster, numbers)
 
     def add_environment(self, new: EnvironmentRow) -> None:
         self._connection.execute(
@@ -38,6 +39,9 @@ class SqlDatasources:
             )
         )
         self._connection.execute(insert(auth_epoch).values(one=True, n=1, cluster=new.cluster))
+
+    def set_bit_numbers(self, numbers: Mapping[str, int]) -> None:
+        self._connection.execute(update(environment).values(bit_numbers=dict(numbers)))
 
     def add(self, name: str, at: datetime) -> int:
         row = insert(datasource).values(

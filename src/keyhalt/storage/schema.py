@@ -42,6 +42,8 @@ environment = Table(
     Column("name", String(64), nullable=False),
     Column("product", String(32), nullable=False),
     Column("profile", String(64), nullable=False),
+    # `meters.view` and so on to its bit, for every name that ever was. None before it was opened.
+    Column("bit_numbers", JSON),
 )
 
 auth_epoch = Table(

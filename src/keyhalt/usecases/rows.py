@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ class EnvironmentRow:
     product: str
     profile: str
     cluster: str
+    bit_numbers: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Of every permission and level that its catalogue ever had: `meters.view` and its bit."""
 
 
 @dataclass(frozen=True, slots=True)

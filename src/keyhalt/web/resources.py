@@ -99,12 +99,16 @@ class Resource:
             await self._answers.send(scope, send, call)
             return
         try:
+            outcome: object
             if operation.hashes:
                 outcome = await self._lane.run(call.origin.source, operation.handler, call)
             else:
                 outcome = await run_in_threadpool(operation.handler, call)
         except StoreUnavailableError:
             outcome = Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
+        if not isinstance(outcome, Reply | Denied | Refused):
+            kind = type(outcome).__name__
+            raise TypeError(f"{operation.name} returned a {kind}, not Reply, Denied or Refused")
         outcome = _as_of(scope, outcome)
         replaced_by = operation.deprecated_paths.get(path)
         more = ((b"eci-deprecated", replaced_by.encode()),) if replaced_by else ()
