@@ -6,8 +6,8 @@ Written once and never changed: later schemas are later files.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "rights_0016"
-down_revision = "rights_0011"
+revision = "rights_0013"
+down_revision = "rights_0012"
 branch_labels = None
 depends_on = None
 
