@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyhalt.cli.context import EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure
+from keyhalt.client.checking import AppError
 from keyhalt.config import (
     SettingsError,
     check_transport,
@@ -128,6 +129,19 @@ class MainTools:
         finally:
             for app in apps:
                 app.close()
+
+    def missing(
+        self, datasource_id: int, hierarchy: str, ids: Sequence[int], **said: object
+    ) -> Sequence[int] | None:
+        try:
+            apps = load_apps(self._environment(said).settings)
+        except AppError:
+            return None
+        known: set[int] = set()
+        for app in apps:
+            known |= {node.id for node in app.describe(datasource_id, hierarchy, ids)}
+            app.close()
+        return [each for each in ids if each not in known] if apps else None
 
     def load_sample(
         self,

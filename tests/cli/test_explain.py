@@ -53,13 +53,28 @@ def test_a_refused_request_ends_with_the_check_that_says_no(
 def test_a_place_is_looked_for_under_the_topmosts(
     key: Keyhalt, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked of the app that has the tree; beyond them and not there look alike."""
+    """Asked of the app that has the tree; beyond them and not there look alike.
+
+    Where there is no app, a topmost is taken as it is and that is said.
+    """
+    unchecked = key("user", "set-topmost", "jsmith", "places=")
+    assert (unchecked.code, "not checked" in unchecked.err) == (0, False)
+    unchecked = key("user", "set-topmost", "jsmith", "costCenters=7")
+    assert (unchecked.code, "costCenters: whether" in unchecked.err) == (0, True)
     monkeypatch.setenv("KEYHALT_APPS", "energy")
     ask = ("explain", "--key", "1", "--permission", "meters.view")
     none = key(*ask, "--place", "7")
     assert (none.code, "refused: 404 not_found" in none.err) == (3, True)
     assert "topmosts of jsmith in places: none" in none.out
+    for command in (
+        ("set-topmost", "jsmith", "places=7"),
+        ("create", "x", "--topmost", "places=7"),
+    ):
+        done = key("user", *command)
+        assert (done.code, done.err) == (5, "keyhalt: there is no node 7 in places\n")
+    monkeypatch.setenv("KEYHALT_APPS", "")
     assert key("user", "set-topmost", "jsmith", "places=7").code == 0
+    monkeypatch.setenv("KEYHALT_APPS", "energy")
     beyond = key(*ask, "--node", "places=8")
     assert (beyond.code, "places: 7; 8 lies under none" in beyond.out) == (3, True)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.testclient import TestClient
 
 from keyhalt.client.blocking import BlockingVerifier
 from keyhalt.client.middleware import Authenticate
 from keyhalt.client.wsgi import WaitingGate
-from keyhalt.integrations.fastapi import protect
+from keyhalt.core.permissions import CatalogueError
+from keyhalt.integrations.fastapi import protect, require
 from keyhalt.integrations.litestar import KeyhaltPlugin
 from keyhalt.library import EmbeddedVerifier
 from keyhalt.usecases.uses import KeyUse
@@ -130,6 +133,33 @@ def test_open_paths_that_are_none_are_an_error_at_once(
     ):
         with pytest.raises(error, match=says):
             make()
+
+
+def test_a_misspelt_permission_stops_the_start_of_a_fastapi_app(world: World) -> None:
+    """Also of a router that is included; the app's own lifespan runs when all are known."""
+    ran = []
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        ran.append("start")
+        yield
+        ran.append("end")
+
+    def made(*names: str) -> FastAPI:
+        app, router = FastAPI(lifespan=lifespan), APIRouter()
+        protect(app, world.engine.verify)
+        for name in names:
+            router.add_api_route(f"/{name}", lambda: None, dependencies=[Depends(require(name))])
+        app.include_router(router)
+        return app
+
+    says = r"no permission order\.view in this catalogue; did you mean orders\.view"
+    with pytest.raises(CatalogueError, match=says), TestClient(made("orders.view", "order.view")):
+        pass
+    assert ran == []
+    with TestClient(made("orders.view")):
+        assert ran == ["start"]
+    assert ran == ["start", "end"]
 
 
 def test_a_deleted_key_is_refused_at_the_next_request(world: World, ask: Ask) -> None:

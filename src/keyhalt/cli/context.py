@@ -200,6 +200,11 @@ class Tools(Protocol):
     ) -> bool:
         """Whether an app behind the keys has `node` at or below `ancestor`, now."""
 
+    def missing(
+        self, datasource_id: int, hierarchy: str, ids: Sequence[int], **said: object
+    ) -> Sequence[int] | None:
+        """Those of the nodes that no app knows; None where there is no app to ask."""
+
     def load_sample(
         self,
         datasource_id: int,

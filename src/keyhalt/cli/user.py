@@ -18,6 +18,7 @@ from keyhalt.cli.context import (
     operator,
     origin,
     output_option,
+    tools,
 )
 from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
 from keyhalt.cli.role import find_role
@@ -72,6 +73,7 @@ def create(
         raise Failure("say one of --password-file, --no-password and --service", EXIT_USAGE)
     with opened(data, datasource) as (verbs, place):
         topmosts = _topmosts(verbs, topmost)
+        _check_nodes(place, topmosts, data)
         role_name = find_role(verbs, place, role or verbs.profile.default_role).name
         password = None if no_password or service else read_password(password_file)
         draft = UserDraft(
@@ -194,6 +196,7 @@ def set_topmost(
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
         wanted = _topmosts(verbs, topmost)
+        _check_nodes(place, wanted, data)
         changed = verbs.manage_users.set_topmosts(operator(), place.id, code, wanted, origin())
     _tell(f"Set the topmosts of {found.user_code}", changed)
 
@@ -263,6 +266,18 @@ def _topmosts(verbs: Verbs, said: Sequence[str]) -> Mapping[str, tuple[int, ...]
             raise Failure(f"there is no hierarchy {name!r}{hint}", EXIT_USAGE)
         topmosts.setdefault(name, set()).update(int(part) for part in parts)
     return {name: tuple(sorted(ids)) for name, ids in topmosts.items()}
+
+
+def _check_nodes(
+    place: DatasourceRow, topmosts: Mapping[str, tuple[int, ...]], data: Path | None
+) -> None:
+    """Refuse a node that the app has not; say so where no app can be asked."""
+    for hierarchy, ids in topmosts.items():
+        missing = tools().missing(place.id, hierarchy, ids, data=data) if ids else ()
+        if missing is None:
+            say(f"{hierarchy}: whether these nodes exist was not checked; KEYHALT_APPS has no app")
+        elif missing:
+            raise Failure(f"there is no node {missing[0]} in {hierarchy}", EXIT_NOT_FOUND)
 
 
 def _row(facts: UserFacts) -> dict[str, object]:

@@ -7,7 +7,8 @@ def orders(caller: Annotated[Principal, Depends(require("orders.view"))]): ...
 """
 # No postponed annotations here: FastAPI reads those of `Require.__call__`.
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, routing
@@ -36,9 +37,24 @@ def require(name: str) -> Require:
 
 
 def protect(app: FastAPI, verifier: Verifier, *, open_paths: Collection[str] = ()) -> None:
-    """Ask for a key everywhere but at `open_paths`, and say so in the app's OpenAPI document."""
+    """Ask for a key everywhere but at `open_paths`, and say so in the app's OpenAPI document.
+
+    At the start of the app CatalogueError is raised for a permission that the verifier has not.
+    """
     open_paths = open_paths_of(open_paths)
     app.add_middleware(Authenticate, verifier=verifier, open_paths=open_paths)
+    starts = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(started: FastAPI) -> AsyncIterator[Any]:
+        # By now the routes are there.
+        for _, dependant in _dependants(app):
+            for name in _permissions(dependant):
+                verifier.need(name)
+        async with starts(started) as state:
+            yield state
+
+    app.router.lifespan_context = lifespan
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -58,16 +74,21 @@ def _operations(
     app: FastAPI, document: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     described = document.get("paths", {})
+    for route, dependant in _dependants(app):
+        for method in getattr(route, "methods", ()) or ():
+            operation = described.get(route.path_format, {}).get(method.lower())
+            if operation is not None:
+                yield route.path_format, operation, list(_permissions(dependant))
+
+
+def _dependants(app: FastAPI) -> Iterator[tuple[Any, Dependant]]:
     # Newer versions keep included routers apart, and say which routes they come to.
     every = getattr(routing, "iter_route_contexts", iter)
     routes: Iterable[Any] = every(app.routes)
     for route in routes:
         dependant = getattr(route, "dependant", None)
         if dependant is not None:
-            for method in route.methods or ():
-                operation = described.get(route.path_format, {}).get(method.lower())
-                if operation is not None:
-                    yield route.path_format, operation, list(_permissions(dependant))
+            yield route, dependant
 
 
 def _permissions(dependant: Dependant) -> Iterator[str]:
