@@ -95,7 +95,7 @@ def test_accept_then_mint_is_safe_between_running_processes(
         assert isinstance(decide_with(other, late), Allowed)
 
 
-def test_with_the_mac_keys_lost_keys_go_on(keyhalt: Keyhalt, data: Path) -> None:
+def test_with_the_mac_keys_lost_keys_go_on(keyhalt: Keyhalt, data: Path, password: Path) -> None:
     """Every command says what to run; after it old keys count by their digest, forged do not."""
     value = create(keyhalt)
     (data / "mac-keys.toml").unlink()
@@ -105,7 +105,7 @@ def test_with_the_mac_keys_lost_keys_go_on(keyhalt: Keyhalt, data: Path) -> None
         ["mac-key", "list"],
         ["mac-key", "add"],
         ["mac-key", "lost", 0],
-        [*init, "--password-file", "/dev/null"],
+        [*init, "--password-file", password],
     ):
         refused = keyhalt(*command)
         assert (refused.code, "mac-key lost" in refused.err) == (78, True), command

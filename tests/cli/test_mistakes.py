@@ -142,6 +142,21 @@ def test_a_short_password_is_refused_and_not_repeated(keyhalt: Keyhalt, tmp_path
     assert "hunter2" not in done.err
 
 
+def test_an_init_that_cannot_be_leaves_nothing_and_a_second_says_so(
+    bare: Keyhalt, data: Path, password: Path, tmp_path: Path
+) -> None:
+    """No file of a store with a password that is none; the same again is told what is there."""
+    init = ("init", "--environment", "Lab", "--datasource", "acme", "--admin", "ada")
+    short = tmp_path / "short"
+    short.write_text("hunter2\n")
+    done = bare(*init, "--password-file", short)
+    assert (done.code, "15 to 128 characters" in done.err, data.exists()) == (1, True, False)
+    assert bare(*init, "--password-file", password).code == 0
+    again = bare(*init, "--password-file", password)
+    assert again.code == 6
+    assert "Lab is set up already, with acme and ada in it" in again.err
+
+
 def test_a_wrong_password_file_is_one_line(keyhalt: Keyhalt) -> None:
     """A path that is not there."""
     done = keyhalt("user", "set-password", "jsmith", "--password-file", "/none/there")

@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 
 from keyhalt.cli.context import (
+    EXIT_CONFLICT,
     EXIT_USAGE,
     Failure,
     data_option,
@@ -21,8 +22,10 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.output import say
 from keyhalt.core.decisions import Denied
+from keyhalt.core.passwords import PasswordPolicy
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import Secret
+from keyhalt.usecases.new_passwords import refuse_password
 from keyhalt.usecases.people import UserDraft
 
 
@@ -56,6 +59,10 @@ def init(
     There is no default password: one is asked for, or read from --password-file.
     """
     password = read_password(password_file)
+    refused = refuse_password(password, PasswordPolicy(), (admin, full_name, email))
+    if refused is not None:
+        # Before there is anything to clear away.
+        fail(refused)
     row = tools().init(
         environment=environment, product=product, acting=operator(), origin=origin(), data=data
     )
@@ -66,6 +73,12 @@ def init(
             if isinstance(made, Refused):
                 fail(made)
         place = find_datasource(verbs, datasource)
+        if verbs.look_up.user(place.id, admin.encode(errors="backslashreplace").decode()):
+            raise Failure(
+                f"{row.name} is set up already, with {place.name} and {admin} in it; further users"
+                " come with 'keyhalt user create', a new password with 'keyhalt user set-password'",
+                EXIT_CONFLICT,
+            )
         role = verbs.profile.administrator_role
         draft = UserDraft(admin, full_name or admin[:32], email, role, password, {})
         user = verbs.manage_users.create(operator(), place.id, draft, origin())
