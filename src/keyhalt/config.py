@@ -152,8 +152,8 @@ def _check_variables() -> None:
 
 
 def _unknown(name: str) -> str:
-    known = [each.upper() for each in (*Settings.model_fields, *OTHERS)]
-    return f"there is no setting {PREFIX}{name.upper()}{near(name.upper(), known)}"
+    known = [PREFIX + each.upper() for each in (*Settings.model_fields, *OTHERS)]
+    return f"there is no setting {PREFIX}{name.upper()}{near(PREFIX + name.upper(), known)}"
 
 
 def settings_file() -> dict[str, Any]:
