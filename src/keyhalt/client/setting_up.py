@@ -10,6 +10,8 @@ from keyhalt.core.decisions import Denied, Reason
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+# Looked up once: asking an enumeration for a member is dear, and a flood of denials comes by here.
+_HTTPS_REQUIRED = Reason.HTTPS_REQUIRED
 _log = logging.getLogger("keyhalt")
 
 
@@ -30,7 +32,7 @@ class HttpNotice:
         self._said = False
 
     def __call__(self, denied: Denied) -> None:
-        if denied.reason is not Reason.HTTPS_REQUIRED or self._said:
+        if denied.reason is not _HTTPS_REQUIRED or self._said:
             return
         self._said = True
         _log.warning(
