@@ -68,6 +68,8 @@ class Database:
     returned: int = 0
     """The newest moment whose change has returned to whoever made it."""
     incarnations: int = 0
+    highest: int = 1
+    """Of all epochs that there ever were."""
     backups: list[State] = field(default_factory=list)
     loss: float = 0.0
 
@@ -132,6 +134,7 @@ class Database:
 
     def raise_epoch(self, *subjects: int) -> int:
         self.state.epoch += 1
+        self.highest = max(self.highest, self.state.epoch)
         self.state.log[self.state.epoch] = subjects or (EVERYTHING,)
         return self.state.epoch
 
@@ -153,12 +156,13 @@ class Database:
     def restore(self, backup: State, *, cluster: str, replay: bool, jump: int) -> int:
         """Bring `backup` back, closed. Returns the moment.
 
-        `replay`: the deletes since, too. `jump`: what is added to its epoch first.
+        `replay`: the deletes since, too. `jump`: how far above the highest epoch it begins.
         """
         since = self.state.deleted
         self.state = copy.deepcopy(backup)
         self.state.cluster = cluster
-        self.state.epoch += jump
+        # Above all that there ever were, in states that were restored away, too.
+        self.state.epoch = self.highest + jump if jump else self.state.epoch
         self.open = False
         self.late.clear()
         for key in since if replay else ():
