@@ -139,7 +139,7 @@ class Simulation:
         elif what < 0.35:
             self._crash_one()
         elif what < 0.40:
-            self._crash_changer()
+            self._crash_changer(draw.randrange(len(self._changers)))
         elif what < 0.55:
             name = draw.choice(self._processes + self._changers).name
             database.cut_off.symmetric_difference_update({name})
@@ -172,9 +172,8 @@ class Simulation:
             self._begin_process()
         self.counts.restarts += 1
 
-    def _crash_changer(self) -> None:
+    def _crash_changer(self, number: int) -> None:
         """The change stands or does not; who asked for it is never told."""
-        number = self._draw.randrange(len(self._changers))
         self._schedule.end(self._changers[number].actor)
         self._changers[number] = self._begin_changer()
 
@@ -198,8 +197,8 @@ class Simulation:
         closed = 0.0 if wrong == "restored at once" else GUARD_SECONDS
         self._reopens_at = self._schedule.now + closed
         if not jump:
-            for _ in range(len(self._changers)):
-                self._crash_changer()
+            for number in range(len(self._changers)):
+                self._crash_changer(number)
 
     def _reopen(self) -> None:
         if self._reopens_at is not None and self._schedule.now >= self._reopens_at:
