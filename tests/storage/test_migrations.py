@@ -15,12 +15,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect
 
 from keyhalt.core.permissions import PermissionSet
+from keyhalt.options import StoreOptions, stores_of
 from keyhalt.storage import migrate
-from keyhalt.storage.postgres import driver_url
+from keyhalt.storage.postgres import Database, driver_url
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.storage.schema_use import RETIRED
 from keyhalt.storage.sqlite import create_file, open_engine
-from keyhalt.storage.stores import SqliteStores, engine_of
+from keyhalt.storage.stores import SqliteStores, Stores, engine_of
 from keyhalt.storage.uses import SqlUses
 from keyhalt.usecases.ports import NotSetUpError
 
@@ -143,22 +144,33 @@ def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     stores.close()
 
 
-def _upgrade(folder: str) -> None:
-    stores = SqliteStores(Path(folder), create=True)
+def _upgrade(folder: str, url: str) -> None:
+    stores = _stores(folder, url)
     stores.upgrade()
     stores.close()
 
 
-def test_processes_that_start_together_take_turns(tmp_path: Path) -> None:
-    """Four upgrades at once of an empty folder leave one good schema."""
+def _stores(folder: str, url: str) -> Stores:
+    return stores_of(
+        StoreOptions(folder=Path(folder), database=Database(url) if url else None), create=True
+    )
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_ten_replicas_that_start_together_take_turns(
+    tmp_path: Path, store: str, request: pytest.FixtureRequest
+) -> None:
+    """Ten upgrades at once of nothing leave one good schema, and each succeeds."""
+    url = request.getfixturevalue("database_url") if store == "postgresql" else ""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_upgrade, args=(str(tmp_path),)) for _ in range(4)]
+    told = (str(tmp_path), url)
+    processes = [context.Process(target=_upgrade, args=told) for _ in range(10)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 4
-    stores = SqliteStores(tmp_path, create=False)
+    assert [process.exitcode for process in processes] == [0] * 10
+    stores = _stores(*told)
     assert stores.current()
     stores.close()
 
