@@ -75,7 +75,7 @@ class SqliteStores:
                 sqlite.create_file(path)
             elif not path.exists():
                 raise NotSetUpError(
-                    f"there is no {path}; run 'keyhalt init' or 'keyhalt db upgrade'"
+                    f"there is no {path}; run 'keyhalt init', or put it back from a backup"
                 )
         self.rights_path, self.signins_path = paths["rights"], paths["signins"]
         abandon_in_children(self)
