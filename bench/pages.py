@@ -12,7 +12,6 @@ each row. It fails for a page above 100 ms or 60 kB, and for a page that it does
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 import sys
@@ -29,15 +28,12 @@ from urllib.parse import urlencode
 
 from sqlalchemy import event, text
 
+from bench.asking import Answer, Whole, add_boss
 from bench.report import RESULTS
-from bench.world import OPERATOR, ORIGIN, fill, make_engine
-from keyhalt.config import load_settings
+from bench.world import fill
 from keyhalt.core.permissions import PermissionSet
-from keyhalt.core.secrets import Secret
 from keyhalt.embed import Engine
-from keyhalt.running import application, load_apps
 from keyhalt.storage.uses import Used, add_uses
-from keyhalt.usecases.people import UserDraft
 from keyhalt.usecases.uses import LastUse
 from keyhalt.web.lane import Lane
 from keyhalt.web.pages.building import pages
@@ -46,6 +42,10 @@ RUNS = 9
 SMALL, LARGE = 100, 10_000
 MILLISECONDS_MAX, BYTES_MAX = 100, 60_000
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of nothing but this
+FORM = (
+    (b"sec-fetch-site", b"same-origin"),
+    (b"content-type", b"application/x-www-form-urlencoded"),
+)
 # Of one key, one user, one role and one group; the last page of lists; every order and filter.
 ADDRESSES = (
     "/",
@@ -95,32 +95,23 @@ ADDRESSES = (
 )
 
 
-class Site:
-    """An application with so many keys and users, and the boss, signed in."""
+class Site(Whole):
+    """A server with so many keys and users, and the boss, signed in."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        self.engine = make_engine(folder, memory_entries=1_000, owners=size)
-        settings = load_settings(data=folder, insecure_http=True)
-        self.apps = load_apps(settings)
-        sizes = {"meters": 20, "bills": 100}
-        views = self.apps[0].load_sample(1, 1, sizes=sizes, progress=lambda _done, _all: None)
-        tops = {name: (root,) for name, root in views[0].items()}
+        super().__init__(folder, owners=size)
         _fill(self.engine, size)
-        role = self.engine.profile.administrator_role
-        draft = UserDraft("boss", "Boss", "", role, Secret(PASSWORD), tops)
-        self.engine.manage_users.create(OPERATOR, 1, draft, ORIGIN)
+        add_boss(self.engine, self.tops, PASSWORD)
         self.last = -(-size // 40)
-        self._app = application(settings, self.engine, self.apps)
-        self._loop = asyncio.new_event_loop()
         self._cookie = b""
         form = {"datasource": "acme", "user_code": "boss", "password": PASSWORD}
-        head, _ = self.ask("POST", "/sign-in", urlencode(form).encode())
-        self._cookie = dict(head["headers"])[b"set-cookie"].split(b";")[0]
+        answer = self.ask("POST", "/sign-in", urlencode(form).encode())
+        self._cookie = dict(answer.head["headers"])[b"set-cookie"].split(b";")[0]
 
     def unknown(self) -> Sequence[str]:
         """Pages that no address here leads to."""
         lane = Lane(1)
-        every = pages(self.engine, lane, lambda denied, _origin: denied, self._app)
+        every = pages(self.engine, lane, lambda denied, _origin: denied, self.app)
         lane.close()
         known = [address.partition("?")[0] for address in ADDRESSES]
         return [
@@ -130,32 +121,8 @@ class Site:
             and not any(re.fullmatch(re.sub(r"{\w+}", "[0-9]+", path), each) for each in known)
         ]
 
-    def ask(self, method: str, url: str, body: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        return self._loop.run_until_complete(self._ask(method, url, body))
-
-    async def _ask(self, method: str, url: str, body: bytes) -> tuple[dict[str, Any], bytes]:
-        path, _, query = url.partition("?")
-        headers = [(b"cookie", self._cookie), (b"sec-fetch-site", b"same-origin")]
-        headers.append((b"content-type", b"application/x-www-form-urlencoded"))
-        scope = {
-            "type": "http",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "query_string": query.encode(),
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-        }
-        answers: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, object]:
-            return {"type": "http.request", "body": body}
-
-        async def send(message: dict[str, Any]) -> None:
-            answers.append(message)
-
-        await self._app(scope, receive, send)
-        return answers[0], b"".join(each.get("body", b"") for each in answers[1:])
+    def ask(self, method: str, url: str, body: bytes = b"") -> Answer:
+        return self.asked(method, url, [(b"cookie", self._cookie), *FORM], body)
 
     @contextmanager
     def counted(self) -> Iterator[list[str]]:
@@ -172,13 +139,6 @@ class Site:
         yield seen
         for each in engines:
             event.remove(each, "before_cursor_execute", note)
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-        for app in self.apps:
-            app.close()
-        self.engine.close()
 
 
 def _fill(engine: Engine, size: int) -> None:
@@ -225,12 +185,13 @@ def cost(site: Site, address: str) -> dict[str, Any]:
     times = []
     for _ in range(RUNS):
         start = perf_counter()
-        head, body = site.ask("GET", url)
+        answer = site.ask("GET", url)
         times.append((perf_counter() - start) * 1000)
-    assert head["status"] in {200, 303}, (url, head["status"], body[:300])
+    assert answer.status in {200, 303}, (url, answer.status, answer.body[:300])
     with site.counted() as seen:
         site.ask("GET", url)
-    wire = len(body) + sum(len(name) + len(value) + 4 for name, value in head["headers"])
+    told = answer.head["headers"]
+    wire = len(answer.body) + sum(len(name) + len(value) + 4 for name, value in told)
     return {"ms": median(times), "ms_max": max(times), "bytes": wire, "statements": len(seen)}
 
 

@@ -22,6 +22,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
+from bench.asking import ask
 from bench.counting import Plain
 from bench.report import RESULTS
 from bench.world import make_engine, make_keys
@@ -33,30 +34,8 @@ from keyhalt.running import application
 ROUNDS = 9
 SECONDS = 1.5
 A_SECOND = 400
+JSON = ((b"content-type", b"application/json"),)
 WAYS = ("alone", "beside the storm")
-
-
-async def ask(app: ASGIApp, method: str, path: str, source: str, body: bytes, key: bytes) -> int:
-    kind = (b"content-type", b"application/json")
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": b"",
-        "scheme": "https",
-        "client": (source, 1),
-        "headers": [(b"eci-apikey", key)] if key else [kind],
-    }
-    statuses: list[int] = []
-
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": body}
-
-    async def send(message: dict[str, Any]) -> None:
-        statuses.append(message.get("status", 0))
-
-    await app(scope, receive, send)
-    return statuses[0]
 
 
 async def verify(app: ASGIApp, key: bytes, until: float) -> list[float]:
@@ -64,9 +43,9 @@ async def verify(app: ASGIApp, key: bytes, until: float) -> list[float]:
     times = []
     while perf_counter() < until:
         start = perf_counter()
-        status = await ask(app, "GET", "/api/v3/plain", "192.0.2.1", b"", key)
+        answer = await ask(app, "GET", "/api/v3/plain", [(b"eci-apikey", key)])
         times.append(perf_counter() - start)
-        assert status == 200, status
+        assert answer.status == 200, answer
         await asyncio.sleep(0)
     return times
 
@@ -81,9 +60,10 @@ async def storm(app: ASGIApp, until: float, numbers: Iterator[int]) -> Counter[i
         source = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         said = {"dataSource": "acme", "username": f"user{number}", "password": "wrong"}
         body = json.dumps(said).encode()
-        tasks.append(asyncio.create_task(ask(app, "POST", "/api/v3/login", source, body, b"")))
+        signing_in = ask(app, "POST", "/api/v3/login", JSON, body, source)
+        tasks.append(asyncio.create_task(signing_in))
         await asyncio.sleep(max(0.0, begun + count / A_SECOND - now))
-    return Counter(await asyncio.gather(*tasks))
+    return Counter(answer.status for answer in await asyncio.gather(*tasks))
 
 
 async def one_round(app: ASGIApp, key: bytes, way: str, numbers: Iterator[int]) -> dict[str, Any]:

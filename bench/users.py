@@ -9,7 +9,6 @@ shows 250 users where the small installation has 100.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
@@ -19,13 +18,11 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from bench.asking import Answer, Whole, add_boss, key_of
 from bench.report import RESULTS
-from bench.world import OPERATOR, ORIGIN, make_engine
-from keyhalt.config import load_settings
+from bench.world import OPERATOR, ORIGIN
 from keyhalt.embed import Engine
-from keyhalt.running import application, load_apps
 from keyhalt.storage.sqlite import open_file
-from keyhalt.usecases.people import UserDraft
 
 RUNS = 31
 RATIO_MAX = 2.0
@@ -42,65 +39,18 @@ LISTS = {
 }
 
 
-class Installation:
-    """An application with this many users, all of one role, and a caller with every right."""
+class Installation(Whole):
+    """A server with this many users, all of one role, and a caller with every right."""
 
     def __init__(self, folder: Path, users: int) -> None:
-        self.engine = make_engine(folder, memory_entries=1_000, owners=1)
-        settings = load_settings(data=folder, insecure_http=True)
-        self.apps = load_apps(settings)
-        sizes = {"meters": 20, "bills": 100}
-        views = self.apps[0].load_sample(1, 1, sizes=sizes, progress=lambda _done, _all: None)
-        tops = {name: (root,) for name, root in views[0].items()}
+        super().__init__(folder, owners=1)
         self.role_id = _fill(self.engine, users - 2)
-        role = self.engine.profile.administrator_role
-        draft = UserDraft("boss", "Boss", "", role, None, tops)
-        boss: Any = self.engine.manage_users.create(OPERATOR, 1, draft, ORIGIN)
-        issued: Any = self.engine.issue.create(
-            OPERATOR,
-            datasource_id=1,
-            owner_id=boss.user_id,
-            name="bench",
-            description="",
-            origin=ORIGIN,
-        )
-        self._key = issued.text.reveal().encode()
-        self._app = application(settings, self.engine, self.apps)
-        self._loop = asyncio.new_event_loop()
+        self._key = key_of(self.engine, add_boss(self.engine, self.tops))
 
-    def ask(self, method: str, url: str, body: object = None) -> tuple[int, bytes]:
-        return self._loop.run_until_complete(self._ask(method, url, body))
-
-    async def _ask(self, method: str, url: str, body: object) -> tuple[int, bytes]:
-        path, _, query = url.partition("?")
+    def ask(self, method: str, url: str, body: object = None) -> Answer:
         sent = b"" if body is None else json.dumps(body).encode()
         headers = [(b"eci-apikey", self._key), (b"content-type", b"application/json")]
-        scope = {
-            "type": "http",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "query_string": query.encode(),
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-        }
-        answers: list[Any] = []
-
-        async def receive() -> dict[str, object]:
-            return {"type": "http.request", "body": sent}
-
-        async def send(message: dict[str, Any]) -> None:
-            answers.append(message)
-
-        await self._app(scope, receive, send)
-        return answers[0]["status"], answers[1]["body"]
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-        for app in self.apps:
-            app.close()
-        self.engine.close()
+        return self.asked(method, url, headers, sent)
 
 
 def _fill(engine: Engine, users: int) -> int:
@@ -139,9 +89,9 @@ def milliseconds(
     for _ in range(RUNS):
         for (one, url), own in zip(both, times, strict=True):
             start = perf_counter()
-            status, answer = one.ask(method, url, body)
+            answer = one.ask(method, url, body)
             own.append((perf_counter() - start) * 1000)
-            assert status == 200, answer[:300]
+            assert answer.status == 200, answer.body[:300]
     return [median(own) for own in times]
 
 

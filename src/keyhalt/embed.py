@@ -95,7 +95,7 @@ class Engine(Administering):
         self.watch = watch
         self.rights = SqlRights(stores.rights, watch)
         self.barrier = Told(
-            stores.barrier(self._longest_lease), self._record, self.clock, boot_id()
+            stores.barrier(lambda: self.rights.longest_lease), self._record, self.clock, boot_id()
         )
         self.trees = Trees()
         self.here = Here(
@@ -127,9 +127,6 @@ class Engine(Administering):
     @property
     def audit_chain(self) -> AuditChain:
         return self.recording.audit_chain
-
-    def _longest_lease(self) -> float:
-        return self.rights.longest_lease
 
     def _record(self, event: AuditEvent) -> None:
         self.recorder.record(event)

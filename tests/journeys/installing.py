@@ -92,10 +92,12 @@ def _command(pid: str) -> bytes:
         return b""
 
 
-def ask(url: str, path: str, *, method: str = "GET", key: str = "") -> int:
+def ask(url: str, path: str, *, method: str = "GET", key: str = "", body: object = None) -> int:
     """The status, or 0 when there is no answer."""
     headers = {"ECI-ApiKey": key} if key else {}
-    request = urllib.request.Request(url + path, method=method, headers=headers)  # noqa: S310
+    data = None if body is None else json.dumps(body).encode()
+    headers |= {} if body is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return int(answer.status)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,15 +26,8 @@ def _said(text: str, words: str) -> None:
 
 
 def sign_in(url: str) -> int:
-    body = json.dumps({"dataSource": "acme", "username": "ada", "password": PASSWORD}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/api/v3/login", data=body, headers=headers)  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
+    body = {"dataSource": "acme", "username": "ada", "password": PASSWORD}
+    return ask(url, "/api/v3/login", method="POST", body=body)
 
 
 def test_a_copy_put_back_under_running_servers_revives_no_deleted_key(

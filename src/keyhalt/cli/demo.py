@@ -126,7 +126,7 @@ def _as_json(
 def _described(url: str, ready: Ready) -> dict[str, object]:
     users = [
         {"userCode": p.code, "password": ready.passwords[p.code], "role": p.role}
-        for p in ready.people
+        for p in ready.sample.people
     ]
     return {
         "url": url,
@@ -152,7 +152,7 @@ def _as_text(
             f"Datasource  {DATASOURCE}",
             *(f"Sign-in     {code}  {password}" for code, password in each.passwords.items()),
             "",
-            f'curl "{url}{each.path}" -H "ECI-ApiKey: {each.key.reveal()}"',
+            f'curl "{url}{each.sample.path}" -H "ECI-ApiKey: {each.key.reveal()}"',
             "",
         ]
     if table:

@@ -64,34 +64,40 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A prepared environment in its folder. `passwords` by user code, the owner of `key` first.
+class Sample:
+    """Who is made, the grants of a role for programs (none: no such role), and what a key asks."""
 
-    `path`: what the key is tried on.
-    """
+    people: tuple[Person, ...]
+    grants: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A prepared environment in its folder. `passwords` by user code, the owner of `key` first."""
 
     environment: str
-    people: Sequence[Person]
-    path: str
+    sample: Sample
     folder: Path
     key: Secret
     passwords: Mapping[str, str]
 
 
-def people(profile: Profile) -> tuple[Person, ...]:
+def sample_of(profile: Profile) -> Sample:
+    """One for the energy API, and one for an app of somebody's own, of which nothing is known."""
     administrator = profile.administrator_role
+    admin = Person("admin", "Ada Minister", administrator)
     if profile.name != ENERGY:
-        return (
-            Person("jsmith", "Jo Smith", administrator),
-            Person("admin", "Ada Minister", administrator),
-            Person("reader", "Rita Reader", profile.default_role, view=1),
-        )
-    return (
+        first = Person("jsmith", "Jo Smith", administrator)
+        reader = Person("reader", "Rita Reader", profile.default_role, view=1)
+        return Sample((first, admin, reader), (), "/api/v3/me")
+    people = (
         Person("jsmith", "Jo Smith", INTEGRATION),
-        Person("admin", "Ada Minister", administrator),
+        admin,
         Person("facilities", "Fay Silitis", "Administrator: Facilities", view=1),
         Person("reader", "Rita Reader", "Default", view=2),
     )
+    return Sample(people, INTEGRATION_GRANTS, "/api/v3/meter")
 
 
 def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
@@ -100,9 +106,10 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
         environment=environment, product=PRODUCT, acting=operator(), origin=origin(), data=folder
     )
     with tools().engine(data=folder) as verbs:
-        datasource = _fill(verbs, folder, sizes)
+        sample = sample_of(verbs.profile)
+        datasource = _fill(verbs, sample, folder, sizes)
         passwords = {}
-        for person in people(verbs.profile):
+        for person in sample.people:
             passwords[person.code] = password = _password()
             verbs.reset_password(
                 operator(),
@@ -112,7 +119,7 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
                 must_change=False,
                 origin=origin(),
             )
-        owner = verbs.look_up.user(datasource.id, "jsmith")
+        owner = verbs.look_up.user(datasource.id, sample.people[0].code)
         assert owner is not None  # noqa: S101 - made by _fill
         issued = verbs.issue.create(
             operator(),
@@ -124,18 +131,17 @@ def prepare(environment: str, folder: Path, sizes: Mapping[str, int]) -> Ready:
         )
         if isinstance(issued, Denied | Refused):
             fail(issued)
-        path = "/api/v3/meter" if verbs.profile.name == ENERGY else "/api/v3/me"
-        return Ready(environment, people(verbs.profile), path, folder, issued.text, passwords)
+        return Ready(environment, sample, folder, issued.text, passwords)
 
 
-def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow:
+def _fill(verbs: Verbs, sample: Sample, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow:
     """The datasource with all that is in it. Goes on where an earlier start was interrupted."""
     datasource = verbs.look_up.datasource(DATASOURCE) or verbs.set_up.datasource(
         operator(), DATASOURCE, origin()
     )
     if isinstance(datasource, Refused):
         fail(datasource)
-    first, *others = people(verbs.profile)
+    first, *others = sample.people
     if verbs.look_up.user(datasource.id, others[-1].code) is not None:
         if sizes:
             raise Failure(
@@ -143,8 +149,8 @@ def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow
                 EXIT_CONFLICT,
             )
         return datasource
-    if verbs.profile.name == ENERGY:
-        _make_role(verbs, datasource.id)
+    if sample.grants:
+        _make_role(verbs, datasource.id, sample.grants)
     owner = _make(verbs, datasource.id, first, {})
     views = _load_sample(datasource.id, owner.user_id, folder, sizes)
     topmosts = _topmosts(views, first)
@@ -154,13 +160,13 @@ def _fill(verbs: Verbs, folder: Path, sizes: Mapping[str, int]) -> DatasourceRow
     return datasource
 
 
-def _make_role(verbs: Verbs, datasource_id: int) -> None:
+def _make_role(verbs: Verbs, datasource_id: int, grants: Sequence[str]) -> None:
     role = verbs.look_up.role(datasource_id, INTEGRATION) or verbs.manage_roles.create(
         operator(),
         datasource_id,
         name=INTEGRATION,
         description="What a program needs that reads and writes meters and bills.",
-        grants=INTEGRATION_GRANTS,
+        grants=grants,
         origin=origin(),
     )
     if isinstance(role, Denied | Refused):

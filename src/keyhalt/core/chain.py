@@ -18,7 +18,7 @@ import enum
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keyhalt.core.secrets import GenerationState, same
 
@@ -52,14 +52,16 @@ def _compact() -> Callable[[object], str]:
 
     What a hand put into a column that holds another type is only printed, and matches nothing.
     """
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return json.JSONEncoder(separators=(",", ":"), check_circular=False, default=repr).encode
-    # JSONEncoder makes one of these for each text; a log of millions of rows needs two a row.
     ascii_text = json.encoder.encode_basestring_ascii
     how = {"key_separator": ":", "item_separator": ","}
     flags = {"sort_keys": False, "skipkeys": False, "allow_nan": True}
-    encode = make(markers=None, default=repr, encoder=ascii_text, indent=None, **how, **flags)
+    try:
+        # JSONEncoder makes one of these for each text; a log of millions of rows needs two a row.
+        # It is Python's own affair, so another Python may not have it, or have it otherwise.
+        make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+        encode = make(markers=None, default=repr, encoder=ascii_text, indent=None, **how, **flags)
+    except (AttributeError, TypeError):
+        return json.JSONEncoder(separators=(",", ":"), check_circular=False, default=repr).encode
     return lambda value: "".join(encode(value, 0))
 
 
