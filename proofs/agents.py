@@ -21,6 +21,7 @@ from keyhalt.storage.journal import (
 from keyhalt.storage.ledger import SqlLedger
 from keyhalt.storage.postgres import open_direct
 from keyhalt.system.clock import SystemClock, boottime
+from keyhalt.system.place import place
 from keyhalt.system.randomness import new_uuid
 from proofs.faults import FAULTS, Fault
 from proofs.replay import Verdict, check, read
@@ -59,7 +60,9 @@ class Agent:
         stack.callback(self.journal.close)
         engine = open_direct(database)
         stack.callback(engine.dispose)
-        ledger: Any = JournaledLedger(SqlLedger(engine, new_uuid, SystemClock().now), self.journal)
+        ledger: Any = JournaledLedger(
+            SqlLedger(engine, new_uuid, SystemClock().now, place), self.journal
+        )
         self.page = JournaledPage(1, self.journal)
         self.looks = JournaledLooks(self.page, self.journal)
         self.keep_lease = rule.keep_lease.KeepLease(

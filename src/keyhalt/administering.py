@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from keyhalt.core.profiles import Profile
     from keyhalt.options import EngineOptions
     from keyhalt.storage.rights import SqlRights
-    from keyhalt.usecases.ports import Barrier, Clock
+    from keyhalt.usecases.ports import Clock
+    from keyhalt.usecases.receipts import Told
 
 
 class Administering:
@@ -34,7 +35,7 @@ class Administering:
     """
 
     rights: SqlRights
-    barrier: Barrier
+    barrier: Told
     options: EngineOptions
     profile: Profile
     trees: Trees

@@ -61,7 +61,6 @@ from keyhalt.usecases.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.core.audit import AuditEvent
     from keyhalt.core.freshness import Freshness
     from keyhalt.core.profiles import Profile
     from keyhalt.storage.recorder import BatchRecorder
@@ -95,7 +94,10 @@ class Engine(Administering):
         self.watch = watch
         self.rights = SqlRights(stores.rights, watch)
         self.barrier = Told(
-            stores.barrier(lambda: self.rights.longest_lease), self._record, self.clock, boot_id()
+            stores.barrier(lambda: self.rights.longest_lease),
+            lambda: self.recorder,
+            self.clock,
+            boot_id(),
         )
         self.trees = Trees()
         self.here = Here(
@@ -127,9 +129,6 @@ class Engine(Administering):
     @property
     def audit_chain(self) -> AuditChain:
         return self.recording.audit_chain
-
-    def _record(self, event: AuditEvent) -> None:
-        self.recorder.record(event)
 
     @cached_property
     def verifying(self) -> Verifying:

@@ -12,6 +12,7 @@ from keyhalt.core.freshness import BYTES_MAX
 from keyhalt.storage.stores import SqliteStores
 from keyhalt.system.clock import SystemClock, boottime
 from keyhalt.system.mac_key_file import MacKeyFile
+from keyhalt.system.place import place
 from keyhalt.system.randomness import new_uuid, uniform
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def stores_of(options: StoreOptions, *, create: bool) -> Stores:
         now=SystemClock().now,
         new_id=new_uuid,
         uniform=uniform,
+        place=place,
     )
     return PostgresStores(
         options.database,

@@ -159,8 +159,8 @@ def test_the_audit_log_names_operator_owner_and_key(keyhalt: Keyhalt) -> None:
     create(keyhalt)
     keyhalt("key", "delete", 1, "--yes")
     listed = keyhalt("audit", "list", "-o", "json").json
-    rows = [row for row in listed if row["event"] != "epoch.done"]
-    assert [row["event"] for row in rows[:2]] == ["key.delete", "key.create"]
+    rows = [row for row in listed if row["event"] != "key.revoke.done"]
+    assert [row["event"] for row in rows[:2]] == ["key.revoke.begin", "key.create"]
     assert rows[0]["actor"].startswith("operator:")
     assert (rows[0]["object"], rows[0]["details"]["owner"]) == ("key 1", "jsmith")
     assert (rows[0]["source"], rows[0]["operation"]) == ("command-line", "keyhalt key delete")

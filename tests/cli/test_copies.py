@@ -195,6 +195,7 @@ def test_no_event_that_changes_rights_is_forgotten_by_replaying(world: World) ->
         Event.KEY_EDIT,
         Event.KEY_EXPOSED,
         Event.EPOCH_DONE,
+        Event.KEY_REVOKE_DONE,
         Event.AUDIT_READ,
         Event.AUDIT_RETAIN,
         Event.AUDIT_FORGET,

@@ -84,7 +84,8 @@ def test_whatever_changes_inside_a_datasource_stands_in_its_own_log(
         rows: list[dict[str, object]] = keyhalt(
             "audit", "list", "-d", name, "--limit", 1000, "-o", "json"
         ).json
-        return rows
+        # Those name nobody: they say that what stands in the row before counts everywhere.
+        return [row for row in rows if row["event"] != "key.revoke.done"]
 
     create(keyhalt)
     for words, name in zip(INSIDE, kinds, strict=True):

@@ -156,6 +156,10 @@ def test_the_bodies_of_the_wire_document_are_those_that_are_served(world: World)
         assert shape(ended) == shape(shown["KeysEnded"])
         _, key = world.key(world.user("other", "settings.*"))
         headers = {"ECI-ApiKey": key}
+        world.engine.recorder.flush()
+        receipt = http.get("/api/keyhalt/v1/keys/1/receipt", headers=headers).json()
+        told = shown["KeyReceipt"]
+        assert (set(receipt), set(receipt["inEffect"])) == (set(told), set(told["inEffect"]))
         role = world.engine.look_up.role(world.datasource_id, "Clerk")
         _, all_key = world.key(world.user("boss", "*"))
         create = {**shown["UserCreate"], "userRoleId": role.id}

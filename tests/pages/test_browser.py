@@ -5,6 +5,7 @@ Skipped, with the reason printed, where Debian's chromium is not installed.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 
 from tests.serving import serving
-from tests.world import OPERATOR, ORIGIN, PASSWORD, World, make_world
+from tests.world import OPERATOR, ORIGIN, PASSWORD, World, make_world, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -267,6 +268,9 @@ def test_the_three_steps_without_script(site: tuple[World, str], open_page: Open
     page.click("text=Delete this key")
     page.click("button.danger")
     assert "In effect everywhere" in page.content()
+    page.click("text=This receipt as JSON")
+    until(lambda: page.reload() and json.loads(page.inner_text("body"))["inEffect"])
+    assert json.loads(page.inner_text("body"))["inEffect"]["form"] == site[0].form
 
 
 def test_the_secret_of_a_pasted_key_does_not_leave_the_browser(

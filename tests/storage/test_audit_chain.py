@@ -236,6 +236,8 @@ def test_rows_from_before_the_chain_are_chained_by_the_upgrade(logged: World) ->
         connection.execute(text("ALTER TABLE api_key DROP COLUMN in_place_of"))
         connection.execute(text("ALTER TABLE verifier DROP COLUMN lease_seconds"))
         connection.execute(text("ALTER TABLE environment DROP COLUMN bit_numbers"))
+        connection.execute(text("ALTER TABLE verifier DROP COLUMN host"))
+        connection.execute(text("ALTER TABLE verifier DROP COLUMN pid"))
         table = migrate.version_table("rights", connection)
         connection.execute(text(f"UPDATE {table} SET version_num = 'rights_0007'"))
     (logged.folder / "mac-keys.anchors").unlink()

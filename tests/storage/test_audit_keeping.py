@@ -135,8 +135,8 @@ def test_what_tells_of_others_names_a_person_by_their_id_alone(world: World) -> 
     )
     assert not isinstance(group, Denied), group
     forget(world, person)
-    told = [row for row in _rows(world) if row.event in {"key.delete", "group.create"}]
-    assert {row.event for row in told} == {"key.delete", "group.create"}
+    told = [row for row in _rows(world) if row.event in {"key.revoke.begin", "group.create"}]
+    assert {row.event for row in told} == {"key.revoke.begin", "group.create"}
     left = "\n".join(str(row) for row in _rows(world) if row.event != "role.create")
     assert "rsula" not in left
     assert flaws(world) == []

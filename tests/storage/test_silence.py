@@ -17,7 +17,8 @@ from keyhalt.core.decisions import Allowed, Denied
 from keyhalt.storage.patience import Punctual
 from keyhalt.storage.postgres import Database
 from keyhalt.system.clock import boottime
-from keyhalt.usecases.ports import Receipt, StoreUnavailableError
+from keyhalt.usecases.barrier import Receipt
+from keyhalt.usecases.ports import StoreUnavailableError
 from tests.storage.test_guard import ask, changes, remembers
 from tests.world import World, make_world, until
 

@@ -12,8 +12,9 @@ from keyhalt.core.leases import Kind, subject
 from keyhalt.storage.ledger import SqlLedger
 from keyhalt.storage.postgres import Database, open_direct
 from keyhalt.system.clock import SystemClock
+from keyhalt.system.place import place
 from keyhalt.system.randomness import new_uuid
-from keyhalt.usecases.ports import Receipt
+from keyhalt.usecases.barrier import Receipt
 from tests.storage.test_guard import changes
 from tests.world import World, make_world
 
@@ -36,7 +37,7 @@ def short(tmp_path: Path, database_url: str) -> Iterator[World]:
 @pytest.fixture
 def ledger(short: World, database_url: str) -> Iterator[SqlLedger]:
     engine = open_direct(Database(database_url))
-    yield SqlLedger(engine, new_uuid, SystemClock().now)
+    yield SqlLedger(engine, new_uuid, SystemClock().now, place)
     engine.dispose()
 
 

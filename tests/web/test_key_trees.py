@@ -58,7 +58,7 @@ def test_a_tree_ends_in_one_epoch_and_nothing_beside_it(
     assert before == (True, True)
     assert [counts(http, key) for key in tree] == [False] * 5
     assert [counts(http, key) for key in (root, beside, judge)] == [True] * 3
-    rows = [event for event in world.events() if event.event.value == "key.delete"]
+    rows = [event for event in world.events() if event.event.value == "key.revoke.begin"]
     assert {event.object_id for event in rows} == {key[0] for key in tree}
     (epoch,) = {event.epoch for event in rows}
     assert answer.headers["keyhalt-revocation"].startswith(f"epoch={epoch},")
@@ -87,7 +87,7 @@ def test_ending_a_tree_again_promises_the_same_and_changes_nothing(
     again = end_tree(http, judge, root)
     assert again.json() == {"ended": []}
     assert again.headers["keyhalt-revocation"] == first.headers["keyhalt-revocation"]
-    assert len([e for e in world.events() if e.event.value == "key.delete"]) == 2
+    assert len([e for e in world.events() if e.event.value == "key.revoke.begin"]) == 2
 
 
 def test_a_key_that_ends_its_own_tree_is_gone_too(http: TestClient, root: Key) -> None:

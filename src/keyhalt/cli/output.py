@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from keyhalt.usecases.ports import Receipt
+    from keyhalt.usecases.barrier import Receipt
 
 
 def show(rows: Sequence[Mapping[str, object]], output: str, *, columns: Sequence[str]) -> None:

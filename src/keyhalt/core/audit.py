@@ -50,6 +50,9 @@ class Event(enum.StrEnum):
     KEY_IMPORT = "key.import"
     KEY_EDIT = "key.edit"
     KEY_DELETE = "key.delete"
+    """As KEY_REVOKE_BEGIN was called: of logs from before it. Nothing writes it any more."""
+    KEY_REVOKE_BEGIN = "key.revoke.begin"
+    KEY_REVOKE_DONE = "key.revoke.done"
     KEYS_FREEZE = "keys.freeze"
     KEYS_THAW = "keys.thaw"
     KEY_EXPOSED = "key.exposed"
@@ -62,6 +65,10 @@ class Event(enum.StrEnum):
     SIGN_OUT = "sign_in.end"
     SIGN_IN_DENIED = "sign_in.deny"
     REQUEST_DENIED = "request.deny"
+
+
+IN_EFFECT = frozenset({Event.EPOCH_DONE, Event.KEY_REVOKE_DONE})
+"""What says that a change counts everywhere: of keys that ended one for each, else one."""
 
 
 @dataclass(frozen=True, slots=True)

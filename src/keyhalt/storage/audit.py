@@ -81,6 +81,17 @@ class SqlAuditReader:
         each = (_since(engine, table, mark, at) for engine, table, mark in self._tables)
         return heapq.merge(*each, key=lambda row: row.event.at)
 
+    def in_effect(self, epoch: int, key_id: int) -> AuditRow | None:
+        columns, (_, (engine, table, mark)) = audit_denial.c, self._tables
+        # Before keys had rows of their own there was one for the epoch.
+        plain = columns.event == Event.EPOCH_DONE.value
+        own = and_(columns.event == Event.KEY_REVOKE_DONE.value, columns.object_id == key_id)
+        query = select(table).where(columns.epoch.is_not(None), columns.epoch == epoch)
+        query = query.where(or_(plain, own)).order_by(columns.at, columns.id).limit(1)
+        with transaction(engine, write=False) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _audit_row(row, mark)
+
 
 def _since(engine: Engine, table: Table, mark: str, since: datetime | None) -> Iterator[AuditRow]:
     """In pages, each a transaction of its own: an export holds nobody up."""

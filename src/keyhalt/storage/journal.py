@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyhalt.core.principals import Principal
+    from keyhalt.usecases.barrier import Barrier, Receipt
     from keyhalt.usecases.keep_lease import Holder, Ledger, Living, Standing
-    from keyhalt.usecases.ports import Barrier, Receipt
 
 T = TypeVar("T")
 _log = logging.getLogger("keyhalt")

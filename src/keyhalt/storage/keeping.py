@@ -86,7 +86,10 @@ class SqlEventKeeping:
     def erase(self, person: Person) -> int:
         with transaction(self._engine, write=True) as connection:
             _overwrite(connection)
-            erased = update(audit_denial).where(_tells_of(audit_denial, person)).values(**_GONE)
+            # That a key's end counts everywhere says nothing of anybody, and proves the promise.
+            other = audit_denial.c.event != Event.KEY_REVOKE_DONE.value
+            meant = and_(_tells_of(audit_denial, person), other)
+            erased = update(audit_denial).where(meant).values(**_GONE)
             return connection.execute(erased).rowcount
 
 

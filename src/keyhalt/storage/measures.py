@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, literal, select, union_all, update
 
-from keyhalt.core.audit import Event
+from keyhalt.core.audit import IN_EFFECT
 from keyhalt.storage.bulk import add_or_merge
 from keyhalt.storage.schema import api_key, audit_event, auth_epoch, verifier
 from keyhalt.storage.schema_use import allowed_total, event_total, key_day
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.measure import EventTotal, Totals
+from keyhalt.usecases.measure import FURTHER, EventTotal, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,17 +36,28 @@ _Like = tuple[str, str, str]
 def add_totals(connection: Connection, events: Sequence[tuple[AuditEvent, int]]) -> None:
     """Add a batch of events, each with how often it happened, to the totals. One statement."""
     counts: dict[_Like, list[int]] = defaultdict(lambda: [0, 0])
+    waits: set[object] = set()
     for event, count in events:
-        total = counts[event.event.value, event.outcome, event.reason]
+        reason, waited = event.reason, 0
+        if event.event in IN_EFFECT:
+            # All that ended in one wait stands in one batch, and tells of the same moment.
+            wait = (event.epoch, event.details.get("clock"))
+            reason = FURTHER if wait in waits else reason
+            waited = 0 if wait in waits else _waited(event)
+            waits.add(wait)
+        total = counts[event.event.value, event.outcome, reason]
         total[0] += count
-        if event.event is Event.EPOCH_DONE:
-            waited = event.details.get("waited_ms", 0)
-            total[1] += waited if isinstance(waited, int) else 0
+        total[1] += waited
     rows = [
         {"event": event, "outcome": outcome, "reason": reason, "happened": n, "waited_ms": ms}
         for (event, outcome, reason), (n, ms) in counts.items()
     ]
     add_or_merge(connection, event_total, rows, _added)
+
+
+def _waited(event: AuditEvent) -> int:
+    waited = event.details.get("waited_ms", 0)
+    return waited if isinstance(waited, int) else 0
 
 
 def close_days(engine: Engine, today: date) -> None:

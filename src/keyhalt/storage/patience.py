@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from keyhalt.usecases.ports import Receipt
+from keyhalt.usecases.barrier import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyhalt.usecases.keep_lease import WaitForAll
-
 GRACE_SECONDS = 0.25
 """More than the end of a wait takes: its last look, and declaring dead who is behind."""
+
+
+class Bounded(Protocol):
+    """A barrier that knows by when it should be over."""
+
+    def guard_seconds(self) -> float: ...
+    def wait(self, epoch: int) -> Receipt: ...
 
 
 class Punctual:
@@ -27,7 +32,7 @@ class Punctual:
     `clock`: the lease's own. The other goes on in its thread until it is done with the database.
     """
 
-    def __init__(self, barrier: WaitForAll, clock: Callable[[], float]) -> None:
+    def __init__(self, barrier: Bounded, clock: Callable[[], float]) -> None:
         self._barrier = barrier
         self._clock = clock
         self._never = threading.Event()

@@ -17,7 +17,7 @@ from keyhalt.storage.journal import (
     JournaledPage,
 )
 from keyhalt.storage.keeper import Keeper
-from keyhalt.storage.ledger import RIGHTS_LOCK, SqlLedger, WatchedLedger
+from keyhalt.storage.ledger import RIGHTS_LOCK, RollCall, SqlLedger, WatchedLedger
 from keyhalt.storage.patience import Punctual
 from keyhalt.storage.postgres_reader import PostgresReader
 from keyhalt.storage.rights import CHANNEL
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from keyhalt.core.freshness import Freshness
     from keyhalt.storage.postgres import Database
+    from keyhalt.usecases.barrier import Barrier, Receipt
     from keyhalt.usecases.keep_lease import Ledger
-    from keyhalt.usecases.ports import Barrier
     from keyhalt.usecases.watch import Watch
 
 _LOCKS = {"rights": RIGHTS_LOCK, "use": 0x6B657902, "signins": 0x6B657903}
@@ -52,6 +52,8 @@ class Machine:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     uniform: Callable[[float, float], float]
+    place: Callable[[], tuple[str, int]]
+    """The host and the number of this process."""
 
 
 class PostgresStores:
@@ -102,21 +104,31 @@ class PostgresStores:
             return postgres.faults_of(connection)
 
     def barrier(self, longest: Callable[[], float]) -> Barrier:
-        clock, lease = self._machine.clock, self._lease_seconds
-        ledger = self._journaled(self._ledger(self._engine))
-        sleep = self._machine.sleep
-        # A process of the version before does not tell its own; it was to be the same then.
-        wait = WaitForAll(
-            ledger=ledger, clock=clock, sleep=sleep, longest=lambda: max(lease, longest())
-        )
-        barrier = Punctual(wait, clock)
+        machine, lease = self._machine, self._lease_seconds
+        parts = (self._engine, machine.new_id, machine.now, machine.place)
+
+        def waiting(roll: RollCall) -> WaitForAll:
+            # A process of the version before does not tell its own; it was to be the same then.
+            return WaitForAll(
+                ledger=self._journaled(roll),
+                clock=machine.clock,
+                sleep=machine.sleep,
+                longest=lambda: max(lease, longest()),
+            )
+
+        barrier = Punctual(ByName(lambda: RollCall(*parts), waiting), machine.clock)
         return barrier if self._journal is None else JournaledBarrier(barrier, self._journal)
 
     def verifying(self, watch: Watch) -> PostgresVerifying:
         page = self._page()
         direct = postgres.open_direct(self._database, channel=CHANNEL)
         ledger = WatchedLedger(
-            direct, self._machine.new_id, self._machine.now, watch=watch, page=page
+            direct,
+            self._machine.new_id,
+            self._machine.now,
+            self._machine.place,
+            watch=watch,
+            page=page,
         )
         keep_lease = KeepLease(
             page=page,
@@ -158,7 +170,26 @@ class PostgresStores:
         return ledger if self._journal is None else JournaledLedger(ledger, self._journal)
 
     def _ledger(self, engine: Engine) -> SqlLedger:
-        return SqlLedger(engine, self._machine.new_id, self._machine.now)
+        machine = self._machine
+        return SqlLedger(engine, machine.new_id, machine.now, machine.place)
+
+
+class ByName:
+    """A barrier that also tells for whom it waited: each wait has a ledger that remembers."""
+
+    def __init__(
+        self, roll_call: Callable[[], RollCall], waiting: Callable[[RollCall], WaitForAll]
+    ) -> None:
+        self._roll_call = roll_call
+        self._waiting = waiting
+
+    def guard_seconds(self) -> float:
+        return self._waiting(self._roll_call()).guard_seconds()
+
+    def wait(self, epoch: int) -> Receipt:
+        roll = self._roll_call()
+        receipt = self._waiting(roll).wait(epoch)
+        return replace(receipt, waited_for=roll.called())
 
 
 class PostgresVerifying:

@@ -13,9 +13,9 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
-from keyhalt.core.audit import Event
+from keyhalt.core.audit import IN_EFFECT
 from keyhalt.core.promise import LastAllowed, Returned
 from keyhalt.storage.bulk import add_or_merge
 from keyhalt.storage.schema import api_key
@@ -177,13 +177,17 @@ def _last(connection: Connection, rows: Sequence[Any]) -> Mapping[int, Sequence[
 
 
 def _returns(connection: Connection, epochs: set[int]) -> Mapping[int, Sequence[Returned]]:
-    """A repeated delete returns again, with the epoch of the first."""
+    """The first in each boot: a repeated delete returns again, with the epoch of the first.
+
+    Found by the database, because keys that ended together have a row each.
+    """
+    columns = audit_denial.c
+    boot, at = columns.details["boot"].as_string(), columns.details["clock"].as_float()
+    done = columns.event.in_([event.value for event in IN_EFFECT])
+    query = select(columns.epoch, boot.label("boot"), func.min(at).label("at"))
+    query = query.where(columns.epoch.is_not(None), columns.epoch.in_(epochs), done)
     found: dict[int, list[Returned]] = defaultdict(list)
-    done = audit_denial.c.event == Event.EPOCH_DONE.value
-    query = select(audit_denial.c.epoch, audit_denial.c.details)
-    query = query.where(audit_denial.c.epoch.is_not(None), audit_denial.c.epoch.in_(epochs), done)
-    for row in connection.execute(query):
-        boot, at = row.details.get("boot"), row.details.get("clock")
-        if isinstance(boot, str) and isinstance(at, float):
-            found[row.epoch].append(Returned(row.epoch, boot, at))
+    for row in connection.execute(query.group_by(columns.epoch, boot)):
+        if row.boot is not None and row.at is not None:
+            found[row.epoch].append(Returned(row.epoch, row.boot, float(row.at)))
     return found

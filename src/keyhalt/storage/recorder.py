@@ -18,6 +18,8 @@ from keyhalt.storage.audit import add_denials
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
 
     from keyhalt.core.audit import AuditEvent, Event
@@ -48,6 +50,7 @@ class BatchRecorder:
         self._engine = use
         self._lock = threading.Lock()
         self._queue: deque[AuditEvent] = deque()
+        self._whole: list[AuditEvent] = []
         self._seen: Counter[_Like] = Counter()
         self._flooding: frozenset[_Like] = frozenset()
         self._rows_max, self._sources_max = ROWS_MAX, SOURCES_MAX
@@ -74,6 +77,10 @@ class BatchRecorder:
             else:
                 self._add_more(like, event, 1)
 
+    def record_all(self, events: Sequence[AuditEvent]) -> None:
+        with self._lock:
+            self._whole += events
+
     def _add_more(self, like: _Like, event: AuditEvent, count: int) -> None:
         more = self._more.get(like)
         if more is None and len(self._more) >= self._sources_max:
@@ -91,6 +98,8 @@ class BatchRecorder:
             batch = [(event, 1) for event in self._queue]
             batch += [(more.first, more.count) for more in self._more.values()]
             self._look_ahead(sum(count for _, count in batch))
+            batch = [*((event, 1) for event in self._whole), *batch]
+            self._whole.clear()
             self._queue.clear()
             self._more.clear()
             self._seen.clear()

@@ -19,7 +19,7 @@ from keyhalt.storage.roles import SqlRoles
 from keyhalt.storage.schema import auth_epoch, epoch_log, verifier
 from keyhalt.storage.transactions import transaction
 from keyhalt.storage.users import SqlUsers
-from keyhalt.usecases.ports import Receipt
+from keyhalt.usecases.barrier import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

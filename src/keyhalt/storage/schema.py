@@ -224,6 +224,9 @@ verifier = Table(
     Column("acknowledged", BigInteger, nullable=False),
     Column("joined_at", Utc, nullable=False),
     Column("lease_seconds", Float),
+    # Where it runs, as it said; null: of the version before.
+    Column("host", String(255)),
+    Column("pid", Integer),
 )
 
 audit_event = Table(

@@ -133,7 +133,7 @@ event_total = Table(
     Column("outcome", String(16), primary_key=True),
     Column("reason", String(64), primary_key=True),
     Column("happened", BigInteger, nullable=False),
-    # Of `epoch.done`: for how long changes waited, together.
+    # For how long changes waited until they counted everywhere, together.
     Column("waited_ms", BigInteger, nullable=False),
 )
 

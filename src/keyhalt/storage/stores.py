@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from keyhalt.core.freshness import Freshness
-    from keyhalt.usecases.ports import Barrier, CredentialReader
+    from keyhalt.usecases.barrier import Barrier
+    from keyhalt.usecases.ports import CredentialReader
     from keyhalt.usecases.watch import Watch
 
 

@@ -13,7 +13,8 @@ from prometheus_client.metrics_core import (
     SummaryMetricFamily,
 )
 
-from keyhalt.core.audit import Event
+from keyhalt.core.audit import IN_EFFECT, Event
+from keyhalt.usecases.measure import FURTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,7 +89,7 @@ def _counters(totals: Totals) -> Iterator[Metric]:
             decided["denied", each.reason] += each.count
         elif each.event in _SIGN_INS:
             sign_ins[_SIGN_INS[each.event], each.reason] += each.count
-        elif each.event == Event.EPOCH_DONE:
+        elif each.event in IN_EFFECT and each.reason != FURTHER:
             waits[each.outcome,] += each.count
             waited_ms += each.waited_ms
     labels = ("outcome", "reason")

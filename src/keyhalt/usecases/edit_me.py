@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keyhalt.core.decisions import Denied
-    from keyhalt.usecases.ports import Barrier, Clock, Rights
+    from keyhalt.usecases.barrier import Barrier
+    from keyhalt.usecases.ports import Clock, Rights
 
 PREFERENCE_MAX = 16_384
 

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyhalt.core.principals import Operator
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,10 @@ from keyhalt.usecases.ports import DuplicateError
 if TYPE_CHECKING:
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
+    from keyhalt.usecases.barrier import Barrier
     from keyhalt.usecases.covering import Covering
     from keyhalt.usecases.making_keys import KeyMaker
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.ports import Rights, RightsTransaction
     from keyhalt.usecases.rows import KeyRow
 
 

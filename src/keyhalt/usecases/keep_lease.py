@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from keyhalt.core.leases import GUARD_FACTOR
-from keyhalt.usecases.ports import Receipt, StoreUnavailableError
+from keyhalt.usecases.barrier import Receipt
+from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyhalt.core import filters
 from keyhalt.core.decisions import Denied, Reason
 from keyhalt.core.refusals import Refused
-from keyhalt.usecases.rows import AuditQuery
+from keyhalt.usecases.rows import AuditQuery, KeyReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +96,14 @@ class LookUp:
         """Also a deleted one."""
         with self._rights.look() as tx:
             return tx.keys.get(datasource_id, key_id)
+
+    def key_receipt(self, datasource_id: int, key_id: int) -> KeyReceipt | Denied:
+        """How the end of a deleted key took effect everywhere."""
+        key = self.any_key(datasource_id, key_id)
+        if key is None or key.deleted_epoch is None:
+            return Denied(Reason.NOT_FOUND)
+        done = self._audit.in_effect(key.deleted_epoch, key.id)
+        return KeyReceipt(key, done.event if done else None)
 
     def keys_anywhere(
         self, *, key_id: int | None = None, last4: str = ""

@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import Operator
     from keyhalt.core.profiles import Profile
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, Rights
 
 TEXT_MAX = 200_000
 

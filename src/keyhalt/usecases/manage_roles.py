@@ -26,14 +26,9 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import Acting
     from keyhalt.core.profiles import Needs
+    from keyhalt.usecases.barrier import Barrier, Receipt
     from keyhalt.usecases.covering import Covering
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keyhalt.core.principals import Acting, UserFacts
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Passwords,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, Passwords, Rights, RightsTransaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,17 @@ from keyhalt.usecases.ports import StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FURTHER = "further"
+"""Keys that ended with another, in one wait: each is an event, and the wait counts once."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventTotal:
-    """How often something happened since counting began. `waited_ms`: of `epoch.done`, together."""
+    """How often something happened since counting began.
+
+    `waited_ms`: of changes that were waited for, together. Those with the reason FURTHER were
+    waited for with another.
+    """
 
     event: str
     outcome: str

@@ -7,7 +7,6 @@ is asked for with that datasource's id, so nothing of one can be read through an
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -270,31 +269,6 @@ class Rights(Protocol):
         """Read only, one consistent snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """How a change of rights took effect everywhere (docs/revocation.md)."""
-
-    epoch: int
-    form: str
-    waited_ms: int = 0
-    acknowledged: int | None = None
-    """How many processes said that they know. None where nobody is asked."""
-    timed_out: int = 0
-    """How many were waited for in vain, until they could no longer answer from memory."""
-
-    def __str__(self) -> str:
-        text = f"epoch={self.epoch}, form={self.form}, waited-ms={self.waited_ms}"
-        if self.acknowledged is None:
-            return text
-        return f"{text}, acknowledged={self.acknowledged}, timed-out={self.timed_out}"
-
-
-class Barrier(Protocol):
-    """Returns only when no process of the environment can still answer from before `epoch`."""
-
-    def wait(self, epoch: int) -> Receipt: ...
-
-
 class Trees(Protocol):
     """The hierarchies of the apps behind the keys."""
 
@@ -376,12 +350,17 @@ class AuditReader(Protocol):
         """Newest first."""
 
     def since(self, at: datetime | None) -> Iterator[AuditRow]: ...
+    def in_effect(self, epoch: int, key_id: int) -> AuditRow | None:
+        """The first to say that the end of a key, with that epoch, counts everywhere."""
 
 
 class Recorder(Protocol):
     """Takes denials and returns at once; they are written in batches, at most a second late."""
 
     def record(self, event: AuditEvent) -> None: ...
+
+    def record_all(self, events: Sequence[AuditEvent]) -> None:
+        """Of one change: each is kept, in one batch, however many they are."""
 
     def counted(self, event: Event, source: str, reason: str) -> bool:
         """Count one of a flood that is not kept whole. False: it is to be recorded."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
+from keyhalt.core.audit import IN_EFFECT, AuditEvent, Event, Origin, actor_of
 from keyhalt.core.marks import Mark, why_closed
 from keyhalt.usecases.replaying import Replay
 
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import Operator
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        MarkStore,
-        Receipt,
-        Rights,
-        TokenStore,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, MarkStore, Rights, TokenStore
     from keyhalt.usecases.replaying import LogLine
 
 
@@ -182,7 +176,7 @@ def _follow(replay: Replay, log: Iterable[LogLine], stood: Mark) -> _Found:
         if line.cluster != stood.cluster:
             raise ValueError(f"it is of cluster {line.cluster}, and the store of {stood.cluster}")
         # Exports may overlap; an epoch may have several lines, and one that says that it is over.
-        done = line.event == Event.EPOCH_DONE
+        done = line.event in IN_EFFECT
         if done or line.epoch < found.upto or line.epoch <= stood.epoch:
             continue
         _missing(found, line.epoch - 1)

@@ -62,6 +62,7 @@ class Replay:
         self._freezes: dict[int, int] = {}
         self.how: Mapping[str, Callable[[LogLine], str | None]] = {
             Event.KEY_DELETE: self._delete_key,
+            Event.KEY_REVOKE_BEGIN: self._delete_key,
             Event.USER_ACTIVATE: self._set_user_active,
             Event.USER_DEACTIVATE: self._set_user_active,
             Event.USER_SET_ROLE: self._set_role,

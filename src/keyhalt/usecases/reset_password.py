@@ -18,15 +18,9 @@ if TYPE_CHECKING:
     from keyhalt.core.principals import Acting, UserFacts
     from keyhalt.core.profiles import Needs
     from keyhalt.core.secrets import Secret
+    from keyhalt.usecases.barrier import Barrier, Receipt
     from keyhalt.usecases.covering import Covering
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Passwords,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.ports import Clock, Passwords, Rights, RightsTransaction
     from keyhalt.usecases.rows import SignInFacts
 
 

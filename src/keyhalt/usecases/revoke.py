@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 
     from keyhalt.core.principals import Acting
     from keyhalt.core.profiles import Needs
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.barrier import KeyBarrier, Receipt
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
     from keyhalt.usecases.rows import KeyRow
 
 
@@ -41,7 +36,7 @@ class DeleteKey:
     not yet "already unusable". It changes nothing, so it makes no verifier look again.
     """
 
-    def __init__(self, *, rights: Rights, needs: Needs, barrier: Barrier, clock: Clock) -> None:
+    def __init__(self, *, rights: Rights, needs: Needs, barrier: KeyBarrier, clock: Clock) -> None:
         self._rights = rights
         self._needs = needs
         self._barrier = barrier
@@ -58,8 +53,8 @@ class DeleteKey:
             key = tx.keys.get(datasource_id, key_id)
             if key is None:
                 return Denied(Reason.NOT_FOUND)
-            _, epoch = self._end(tx, acting, [key], origin, {})
-        return self._barrier.wait(epoch)
+            ended, epoch = self._end(tx, acting, [key], origin, {})
+        return self._wait(epoch, ended, [key], origin)
 
     def with_offspring(
         self, acting: Acting, *, datasource_id: int, key_id: int, origin: Origin
@@ -76,7 +71,7 @@ class DeleteKey:
             if not keys:
                 return Denied(Reason.NOT_FOUND)
             ended, epoch = self._end(tx, acting, keys, origin, {"with_offspring_of": key_id})
-        return Ended(ended, self._barrier.wait(epoch))
+        return Ended(ended, self._wait(epoch, ended, keys, origin))
 
     def made_since(
         self, acting: Acting, *, datasource_id: int, user_id: int, since: datetime, origin: Origin
@@ -97,7 +92,16 @@ class DeleteKey:
             # Their id: what is forgotten of a person must not stand in what tells of others' keys.
             details = {"made_by_user_id": user.user_id, "since": since.isoformat()}
             ended, epoch = self._end(tx, acting, keys, origin, details)
-        return Ended(ended, self._barrier.wait(epoch))
+        return Ended(ended, self._wait(epoch, ended, keys, origin))
+
+    def _wait(
+        self, epoch: int, ended: Sequence[KeyRow], asked: Sequence[KeyRow], origin: Origin
+    ) -> Receipt:
+        """Where all had ended before, one of those that ended last tells of it."""
+        if ended:
+            return self._barrier.wait_for_end(epoch, ended, origin, again=False)
+        last = next(key for key in asked if key.deleted_epoch == epoch)
+        return self._barrier.wait_for_end(epoch, [last], origin, again=True)
 
     def _end(
         self,
@@ -118,7 +122,7 @@ class DeleteKey:
             said = {"name": key.name, "hint": key.hint, "owner": key.owner_code}
             tx.record(
                 AuditEvent(
-                    event=Event.KEY_DELETE,
+                    event=Event.KEY_REVOKE_BEGIN,
                     at=at,
                     actor=actor_of(acting),
                     origin=origin,

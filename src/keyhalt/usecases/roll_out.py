@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     from keyhalt.core.permissions import Catalogue
     from keyhalt.core.principals import Operator
     from keyhalt.core.profiles import RoleTemplate
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
     from keyhalt.usecases.rows import DatasourceRow, RoleRow
 
 

@@ -205,6 +205,14 @@ class AuditRow:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class KeyReceipt:
+    """How the end of a key took effect. `done` None: that is not known, or not yet."""
+
+    key: KeyRow
+    done: AuditEvent | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
     """Which events of the log, of changes and denials together; what is None does not matter.

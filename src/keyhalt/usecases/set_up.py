@@ -18,13 +18,8 @@ from keyhalt.usecases.rows import EnvironmentRow, role_of
 if TYPE_CHECKING:
     from keyhalt.core.principals import Operator
     from keyhalt.core.profiles import Profile
-    from keyhalt.usecases.ports import (
-        Barrier,
-        Clock,
-        Receipt,
-        Rights,
-        RightsTransaction,
-    )
+    from keyhalt.usecases.barrier import Barrier, Receipt
+    from keyhalt.usecases.ports import Clock, Rights, RightsTransaction
     from keyhalt.usecases.rows import DatasourceRow
 
 PRODUCT_NAME_MAX = 32

@@ -25,12 +25,11 @@ from keyhalt.usecases.new_passwords import refuse_password
 if TYPE_CHECKING:
     from keyhalt.core.principals import UserFacts
     from keyhalt.core.secrets import Secret
+    from keyhalt.usecases.barrier import Barrier, Receipt
     from keyhalt.usecases.ports import (
-        Barrier,
         Clock,
         Passwords,
         Randomness,
-        Receipt,
         Recorder,
         Rights,
         SignInThrottle,

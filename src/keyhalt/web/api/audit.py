@@ -65,7 +65,7 @@ def query_of(datasource_id: int, said: Mapping[str, str]) -> AuditQuery:
             raise _WrongError(name, f"is not known here; there is: {', '.join(sorted(_NAMES))}")
     event = said.get("event")
     if event is not None and event not in set(Event):
-        raise _WrongError("event", "must be an event of the audit log, such as key.delete")
+        raise _WrongError("event", "must be an event of the audit log, such as key.create")
     outcome = said.get("outcome")
     if outcome not in {None, *_OUTCOMES}:
         raise _WrongError("outcome", "must be done or denied")

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from keyhalt.client.operations import Call, Operation, Reply
 from keyhalt.core.decisions import Denied
 from keyhalt.web.api.keys import key_json
+from keyhalt.web.api.receipts import receipt_json
 from keyhalt.web.api.wire import RECEIPT, time_text
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class KeyTreeHandlers:
     def list(self, call: Call) -> Reply | Denied:
         rows = self.look_up.key_tree(call.principal.datasource_id, call.ids["keyId"])
         return rows if isinstance(rows, Denied) else Reply([_key(row) for row in rows])
+
+    def receipt(self, call: Call) -> Reply | Denied:
+        found = self.look_up.key_receipt(call.principal.datasource_id, call.ids["keyId"])
+        return found if isinstance(found, Denied) else Reply(receipt_json(found))
 
     def end(self, call: Call) -> Reply | Denied:
         ended = self.delete_key.with_offspring(
@@ -59,8 +64,10 @@ class KeyTreeHandlers:
 def operations(handlers: KeyTreeHandlers, needs: Needs) -> list[Operation]:
     tree = "/api/keyhalt/v1/keys/{keyId}/tree"
     user = "/api/keyhalt/v1/users/{userId}/end-keys"
+    receipt = "/api/keyhalt/v1/keys/{keyId}/receipt"
     manage = needs.manage_keys
     return [
+        Operation("GetKeyReceipt", "GET", receipt, manage, handlers.receipt),
         Operation("GetKeyTree", "GET", tree, needs.view_keys, handlers.list),
         Operation("EndKeyTree", "DELETE", tree, manage, handlers.end),
         Operation("EndKeysOfUser", "POST", user, manage, handlers.end_made_since, EndKeysBody),

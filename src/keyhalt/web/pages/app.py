@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from keyhalt.core.refusals import Refused
 from keyhalt.usecases.ports import StoreUnavailableError
 from keyhalt.web.answers import method_not_allowed
 from keyhalt.web.bodies import parse_query, receive_body
-from keyhalt.web.pages.asking import Ask, Moved
+from keyhalt.web.pages.asking import Ask, Data, Moved
 from keyhalt.web.pages.cookies import cookies_in
 from keyhalt.web.pages.guarding import HEADERS, HTTPS_ONLY, refuse_other_sites
 from keyhalt.web.pages.render import FOLDER, problem_page
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from keyhalt.web.pages.render import Templates
 
 SIGN_IN = "/sign-in"
+_JSON = (b"content-type", b"application/json; charset=utf-8")
 # A role's form has one for each level of each permission.
 _FIELDS_MAX = 2_000
 _ASSETS = {"pages.css": b"text/css; charset=utf-8", "pages.js": b"text/javascript; charset=utf-8"}
@@ -175,6 +177,9 @@ class Pages:
             status = 303
             headers += [(b"location", answer.to.encode()), (b"content-length", b"0")]
             headers += answer.headers
+        elif isinstance(answer, Data):
+            status, body = 200, json.dumps(answer.body, indent=2).encode()
+            headers += [_JSON, (b"content-length", str(len(body)).encode())]
         else:
             status = answer.status
             body, own = self._site.templates.page(answer, principal)

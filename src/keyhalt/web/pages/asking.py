@@ -57,7 +57,14 @@ class Moved:
     headers: tuple[Header, ...] = ()
 
 
-Answer = Shown | Moved | Denied | Refused
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The same as a page said, for a program: JSON."""
+
+    body: object = field(repr=False)
+
+
+Answer = Shown | Moved | Data | Denied | Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.decisions import Denied, permit
 from keyhalt.core.refusals import Refused
+from keyhalt.web.api.receipts import receipt_json
 from keyhalt.web.pages import finding
-from keyhalt.web.pages.asking import Moved, Row, Shown
+from keyhalt.web.pages.asking import Data, Moved, Row, Shown
 from keyhalt.web.pages.render import status_of
 from keyhalt.web.pages.troubles import TROUBLES
 from keyhalt.web.pages.words import receipt_words
@@ -49,6 +50,7 @@ class KeyPages:
             Row("POST", one, self.edit),
             Row("GET", f"{one}/delete", self.ask_delete),
             Row("POST", f"{one}/delete", self.delete),
+            Row("GET", f"{one}/receipt", self.receipt),
             Row("GET", "/webhooks", self.webhooks),
         ]
 
@@ -143,6 +145,12 @@ class KeyPages:
             return receipt
         assert row is not None  # noqa: S101 - it was deleted just now
         return Shown("deleted.html", {"row": row, "words": receipt_words(receipt)})
+
+    def receipt(self, ask: Ask) -> Answer:
+        """What the page of a deletion said in words."""
+        no = permit(ask.principal, self.profile.needs.manage_keys)
+        found = no or self.look_up.key_receipt(ask.principal.datasource_id, ask.ids["key"])
+        return found if isinstance(found, Denied) else Data(receipt_json(found))
 
     def webhooks(self, ask: Ask) -> Answer:
         return permit(ask.principal, self.profile.needs.view_keys) or Shown("webhooks.html")

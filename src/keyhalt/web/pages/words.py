@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from keyhalt.client.trees import Trees
     from keyhalt.core.principals import Principal
     from keyhalt.core.profiles import Profile
-    from keyhalt.usecases.ports import Receipt
+    from keyhalt.usecases.barrier import Receipt
 
 _NAMED = 5
 
