@@ -143,8 +143,9 @@ class Engine(Administering):
 
     @cached_property
     def verify(self) -> Verify:
+        reader = self.verifying.reader
         return Verify(
-            reader=self.verifying.reader,
+            reader=self.recording.timing.reader(reader) if self.options.timed else reader,
             memory=self._memory,
             freshness=self.freshness,
             here=self.here,

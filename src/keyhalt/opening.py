@@ -82,6 +82,8 @@ def options_of(settings: Settings, processes: int = 1) -> EngineOptions:
         memory_entries=settings.memory_entries,
         memory_bytes=settings.memory_mib * 1024 * 1024,
         passwords_at_once=at_once(processes),
+        # Where nobody can ask how long it takes, nothing is timed.
+        timed=settings.internal_port is not None,
     )
 
 

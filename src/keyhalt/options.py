@@ -65,6 +65,8 @@ class EngineOptions(StoreOptions):
     memory_bytes: int = BYTES_MAX
     cache: bool = True
     passwords_at_once: int = 1
+    timed: bool = False
+    """Whether it is measured how long verifications take, for who reads `measure`."""
 
 
 def stores_of(options: StoreOptions, *, create: bool) -> Stores:

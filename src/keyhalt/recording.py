@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from keyhalt.client.credentials import shown_path
 from keyhalt.storage.chain import SqlChain
+from keyhalt.storage.measures import write_times
 from keyhalt.storage.promise import Witness
 from keyhalt.storage.recorder import BatchRecorder
 from keyhalt.storage.use_recorder import UseRecorder
@@ -14,6 +15,7 @@ from keyhalt.system.clock import boot_id
 from keyhalt.system.randomness import new_uuid
 from keyhalt.system.ticker import Ticker
 from keyhalt.usecases.audit_chain import AuditChain
+from keyhalt.usecases.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 ANCHOR_SECONDS = 10.0
 USE_SECONDS = 20.0
+SAMPLE_SECONDS = 0.25
 
 
 class Recording:
@@ -78,6 +81,15 @@ class Recording:
         ticker = Ticker("keyhalt-witness", USE_SECONDS, witness.turn)
         self._closing += [witness.flush, ticker.close]
         return witness
+
+    @cached_property
+    def timing(self) -> Timing:
+        timing = Timing(self._clock.monotonic)
+        write = partial(write_times, self._stores.use, timing)
+        sampler = Ticker("keyhalt-samples", SAMPLE_SECONDS, timing.arm)
+        writer = Ticker("keyhalt-times", USE_SECONDS, write)
+        self._closing += [writer.close, sampler.close]
+        return timing
 
     def serve(self) -> None:
         """From now on, until the end: a change is anchored soon after it was made."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from keyhalt.client.middleware import ASGIApp
     from keyhalt.client.operations import App, AppContext
+    from keyhalt.usecases.timing import Asker
 
 VERSION = version("keyhalt")
 BUILD_DATE = "2026-11-24T00:00:00Z"
@@ -128,6 +129,7 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
             clock=engine.clock,
             find_policy=engine.find_policy,
             scrape=_scraping(engine),
+            sample=engine.recording.timing.sample if engine.options.timed else _untimed,
             internal_port=settings.internal_port,
             proxy_secret_digest=None if secret is None else digest_of(secret),
         )
@@ -137,6 +139,10 @@ def application(settings: Settings, engine: Engine, apps: Sequence[App] | None =
 
         app = Traced(app)
     return app
+
+
+def _untimed(_asker: Asker) -> None:
+    pass
 
 
 def _scraping(engine: Engine) -> Callable[[], tuple[bytes, str]]:

@@ -134,7 +134,8 @@ class Authenticate:
     ) -> None:
         self._app = app
         self._verifier = verifier
-        self._remembered, self._used = verifier.remembered, verifier.used
+        # Public, so that who times answers can put another in its place (usecases/timing.py).
+        self.remembered, self._used = verifier.remembered, verifier.used
         self._open = open_paths_of(open_paths)
         self._notice = HttpNotice()
         self._legacy = (legacy or LegacyNotice()).headers()
@@ -144,7 +145,7 @@ class Authenticate:
             await self._app(scope, receive, send)
             return
         headers, answer = scope["headers"], send
-        principal = self._remembered(only_key(headers), scope.get("scheme") in SECURE)
+        principal = self.remembered(only_key(headers), scope.get("scheme") in SECURE)
         if principal is None:
             decision = await self._verifier.verify(read(scope))
             if isinstance(decision, Allowed):

@@ -15,9 +15,16 @@ from sqlalchemy import func, literal, select, union_all, update
 from keyhalt.core.audit import IN_EFFECT
 from keyhalt.storage.bulk import add_or_merge
 from keyhalt.storage.schema import api_key, audit_event, auth_epoch, verifier
-from keyhalt.storage.schema_use import allowed_total, event_total, key_day
+from keyhalt.storage.schema_use import (
+    allowed_total,
+    event_total,
+    key_day,
+    verification_time,
+)
 from keyhalt.storage.transactions import transaction
-from keyhalt.usecases.measure import FURTHER, EventTotal, Totals
+from keyhalt.usecases.measure import FURTHER, EventTotal, TimeTotal, Totals
+from keyhalt.usecases.ports import StoreUnavailableError
+from keyhalt.usecases.timing import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect
 
     from keyhalt.core.audit import AuditEvent
+    from keyhalt.usecases.timing import Timing
 
 ALLOWED = "allowed"
 OPEN_DAYS = 1
@@ -60,6 +68,23 @@ def _waited(event: AuditEvent) -> int:
     return waited if isinstance(waited, int) else 0
 
 
+def write_times(engine: Engine, timing: Timing) -> None:
+    """Add what was timed in this process to the totals. What cannot be written is kept."""
+    taken = timing.take()
+    if not taken:
+        return
+    names = ("source", "upto_us", "happened", "spent_ns")
+    rows = [
+        dict(zip(names, (source.value, bound, *told), strict=True))
+        for (source, bound), told in taken.items()
+    ]
+    try:
+        with transaction(engine, write=True) as connection:
+            add_or_merge(connection, verification_time, rows, _more_times)
+    except StoreUnavailableError:
+        timing.put_back(taken)
+
+
 def close_days(engine: Engine, today: date) -> None:
     """Add up the days that are over, once. Raises StoreUnavailableError."""
     upto = today - timedelta(days=OPEN_DAYS)
@@ -79,6 +104,10 @@ def _added(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN
     return {name: old[name] + new[name] for name in ("happened", "waited_ms")}
 
 
+def _more_times(old: Any, new: Any) -> Mapping[str, ColumnElement[Any]]:  # noqa: ANN401 - columns
+    return {name: old[name] + new[name] for name in ("happened", "spent_ns")}
+
+
 class SqlTotals:
     """Implements TotalsReader. `leases`: whether verifiers hold leases in this store."""
 
@@ -90,6 +119,7 @@ class SqlTotals:
         with transaction(self._use, write=False) as connection:
             events = connection.execute(select(event_total)).all()
             allowed = connection.execute(select(_allowed())).scalar_one()
+            times = connection.execute(select(verification_time)).all()
         numbers = {"epoch": select(auth_epoch.c.n).scalar_subquery(), "changes": _last_row()}
         numbers |= {"active": _keys(deleted=False), "deleted": _keys(deleted=True)}
         if leases := self._rights.dialect.name == "postgresql":
@@ -105,6 +135,7 @@ class SqlTotals:
             epoch=found["epoch"],
             keys={state: found[state] for state in ("active", "deleted")},
             verifiers=found["verifiers"] if leases else None,
+            times=[TimeTotal(Source(row[0]), *row[1:]) for row in times],
         )
 
 

@@ -137,6 +137,17 @@ event_total = Table(
     Column("waited_ms", BigInteger, nullable=False),
 )
 
+# How long verifications took, in all (usecases/timing.py).
+verification_time = Table(
+    "verification_time",
+    USE,
+    Column("source", String(16), primary_key=True),
+    # Microseconds, at most; 0: longer than all of those.
+    Column("upto_us", Integer, primary_key=True, autoincrement=False),
+    Column("happened", BigInteger, nullable=False),
+    Column("spent_ns", BigInteger, nullable=False),
+)
+
 # What keys were allowed on the days before `before`; later days are still in `key_day`.
 allowed_total = Table(
     "allowed_total",

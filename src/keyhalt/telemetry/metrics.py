@@ -10,11 +10,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     SummaryMetricFamily,
 )
 
 from keyhalt.core.audit import IN_EFFECT, Event
 from keyhalt.usecases.measure import FURTHER
+from keyhalt.usecases.timing import BOUNDS_US, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,6 +99,7 @@ def _counters(totals: Totals) -> Iterator[Metric]:
         "verifications", "Requests with a key that were allowed, and all that were denied.",
         decided, labels,
     )  # fmt: skip
+    yield _durations(totals)
     yield _counter("sign_ins", "Sign-ins, and those that were refused.", sign_ins, labels)
     yield _counter(
         "revocations", "Changes of rights that were waited for: all is done, or some were fenced.",
@@ -107,6 +110,25 @@ def _counters(totals: Totals) -> Iterator[Metric]:
         sum(waits.values()), waited_ms / 1000,
     )  # fmt: skip
     yield _counter("audit_events", "Events beside the chain of changes.", happened, ("event",))
+
+
+def _durations(totals: Totals) -> Metric:
+    """All bounds of both sources, whatever was timed, so that no line comes or goes."""
+    family = HistogramMetricFamily(
+        "keyhalt_verification_duration_seconds",
+        "How long answers from memory took, of which some are timed, and questions to the store.",
+        labels=("source",),
+    )
+    for source in Source:
+        times = [each for each in totals.times if each.source is source]
+        buckets, below = [], 0
+        for bound in BOUNDS_US:
+            below += sum(each.count for each in times if each.upto_us == bound)
+            buckets.append((str(bound / 1e6), float(below)))
+        buckets.append(("+Inf", float(sum(each.count for each in times))))
+        spent = sum(each.spent_ns for each in times) / 1e9
+        family.add_metric((source.value,), buckets=buckets, sum_value=spent)
+    return family
 
 
 def _gauges(totals: Totals) -> Iterator[Metric]:

@@ -15,6 +15,8 @@ from keyhalt.usecases.ports import StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyhalt.usecases.timing import Source
+
 FURTHER = "further"
 """Keys that ended with another, in one wait: each is an event, and the wait counts once."""
 
@@ -35,6 +37,16 @@ class EventTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeTotal:
+    """How many verifications took so long: up to `upto_us`, and longer than the bound before."""
+
+    source: Source
+    upto_us: int
+    count: int
+    spent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What the stores say. `verifiers` None: nobody holds a lease here, each asks its guard."""
 
@@ -47,6 +59,7 @@ class Totals:
     keys: Mapping[str, int]
     """By state: `active`, `deleted`."""
     verifiers: int | None
+    times: Sequence[TimeTotal] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from keyhalt.usecases.reset_password import ResetPassword
     from keyhalt.usecases.revoke import DeleteKey
     from keyhalt.usecases.sign_in import SignIn
+    from keyhalt.usecases.timing import Asker
     from keyhalt.usecases.verify import Verify
     from keyhalt.web.pages.building import PageVerbs
 
@@ -117,6 +118,8 @@ class WebParts:
     find_policy: FindPolicy
     scrape: Callable[[], tuple[bytes, str]]
     """What is measured, in the format of whoever watches, and its media type."""
+    sample: Callable[[Asker], None]
+    """Time some of the answers that it gets from memory."""
     internal_port: int | None = None
     """Where the internal listener listens, if there is one."""
     proxy_secret_digest: bytes | None = None
@@ -174,6 +177,8 @@ def _internal(parts: WebParts, answers: Answers) -> Callable[[Scope], ASGIApp]:
     handler = verify.VerifyHandler(parts.verifier, parts.profile.catalogue)
     voucher = Voucher(parts.signer, parts.verifier.realm, parts.clock)
     forward_auth = ForwardAuth(parts.verifier, parts.find_policy, voucher)
+    parts.sample(handler)
+    parts.sample(forward_auth)
     # Nothing that is asked here travels further than the request that it is about.
     verifying = Anonymous("POST", handler.answer, answers, insecure_http=True)
     front = Front(
@@ -212,13 +217,15 @@ def _public(parts: WebParts, answers: Answers) -> ASGIApp:
         lane.close()
         parts.on_stop()
 
+    authenticate = Authenticate(routed, parts.verifier, legacy=parts.legacy)
+    parts.sample(authenticate)
     return Front(
         exact={
             **_anonymous(parts, answers, lane),
             **_health(parts),
             MIGRATION_PATH: _migration_page,
         },
-        behind=Authenticate(routed, parts.verifier, legacy=parts.legacy),
+        behind=authenticate,
         other=pages(parts.pages, lane, parts.verifier.refused, _not_found(answers)),
         realm=parts.verifier.realm,
         on_stop=stop,

@@ -49,7 +49,8 @@ class ForwardAuth:
 
     def __init__(self, verifier: Verify, policies: FindPolicy, voucher: Voucher) -> None:
         self._verifier = verifier
-        self._remembered, self._used = verifier.remembered, verifier.used
+        # Public, so that who times answers can put another in its place (usecases/timing.py).
+        self.remembered, self._used = verifier.remembered, verifier.used
         self._monotonic = verifier.monotonic
         self._policies = policies
         self._voucher = voucher
@@ -101,7 +102,7 @@ class ForwardAuth:
         book = None if books is None else books.get(policy_name)
         if book is None:
             return None
-        principal = self._remembered(asked.key, asked.over_https, now, tag)
+        principal = self.remembered(asked.key, asked.over_https, now, tag)
         return None if principal is None else self._of(principal, book, asked)
 
     async def _at_length(self, asked: Asked, policy_name: str) -> list[Header] | Denied | Refused:
@@ -112,7 +113,7 @@ class ForwardAuth:
         if books is None:
             books = await self._policies.read(asked.tag)
             # What was looked at before is old by now.
-            principal = self._remembered(asked.key, asked.over_https)
+            principal = self.remembered(asked.key, asked.over_https)
         book = books.get(policy_name)
         if book is None:
             detail = "There is no policy of this name; apply one with 'keyhalt policy apply'."
