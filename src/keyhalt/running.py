@@ -5,6 +5,7 @@ Apps are found by entry point.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -51,7 +52,7 @@ def asgi() -> ASGIApp:
     installation = load_installation("", {})
     process = process_id(os.environ.get(_SERVE_ID, ""), os.getpid())
     engines = open_engines(installation, process=process)
-    return _draining(application_of(installation, engines), installation.settings)
+    return _ready(application_of(installation, engines), installation.settings)
 
 
 def load_apps(settings: Settings) -> list[App]:
@@ -179,7 +180,7 @@ def serve(
     on_listening: Callable[[], None],
 ) -> None:
     if installation.settings.workers == 1:
-        app = _draining(application_of(installation, engines), installation.settings)
+        app = _ready(application_of(installation, engines), installation.settings)
         run_server(app, installation, listeners, on_listening)
         return
     for each in installation.environments:
@@ -222,9 +223,13 @@ def run_server(
         uvicorn.Server(config).run(sockets=listeners)
 
 
-def _draining(app: ASGIApp, settings: Settings) -> ASGIApp:
+def _ready(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application as a process of the server runs it."""
     from keyhalt.web.draining import Draining  # noqa: PLC0415
 
+    # What is there by now stays. Looking at all of it again whenever Python collects its garbage
+    # would hold up every request that comes meanwhile, for some 40 ms.
+    gc.freeze()
     return Draining(app, settings.drain_seconds)
 
 

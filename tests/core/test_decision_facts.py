@@ -73,7 +73,7 @@ def test_a_key_counts_in_its_own_environment_and_product_only(
 ) -> None:
     """The environment's name or an alias, to the letter, and the installation's product."""
     text = minted(product=product, environment=environment)
-    decision = verify(presented(text), row=replace(ROW, digest=digest_of(text)))
+    decision = verify(presented(text), row=ROW._replace(digest=digest_of(text)))
     if right:
         assert isinstance(decision, Allowed)
         assert decision.principal.environment == "Lab"
@@ -119,7 +119,7 @@ def test_a_text_of_a_lost_generation_counts_by_its_digest_alone() -> None:
     text = forged(KEY, generation=LOST.number)
     claim = examine(presented(text), HERE, nothing_in_url)
     assert isinstance(claim, KeyClaim)
-    assert isinstance(decide_key(claim, replace(ROW, digest=digest_of(text)), HERE), Allowed)
+    assert isinstance(decide_key(claim, ROW._replace(digest=digest_of(text)), HERE), Allowed)
     unknown = decide_key(claim, None, HERE)
     assert unknown == Denied(Reason.INVALID_KEY, Cause.UNKNOWN_KEY)
     other = decide_key(claim, ROW, HERE)
@@ -139,13 +139,13 @@ def claim_of(text: bytes) -> KeyClaim | ForeignKey:
 @pytest.mark.parametrize(
     ("row", "cause", "names_the_owner"),
     [
-        (replace(ROW, key_id=346), Cause.ROW_MISMATCH, False),
-        (replace(ROW, owner=replace(OWNER, user_id=13)), Cause.ROW_MISMATCH, False),
-        (replace(ROW, owner=replace(OWNER, datasource="Orchard")), Cause.ROW_MISMATCH, False),
-        (replace(ROW, deleted=True), Cause.DELETED_KEY, True),
-        (replace(ROW, owner=replace(OWNER, active=False)), Cause.OWNER_INACTIVE, True),
+        (ROW._replace(key_id=346), Cause.ROW_MISMATCH, False),
+        (ROW._replace(owner=replace(OWNER, user_id=13)), Cause.ROW_MISMATCH, False),
+        (ROW._replace(owner=replace(OWNER, datasource="Orchard")), Cause.ROW_MISMATCH, False),
+        (ROW._replace(deleted=True), Cause.DELETED_KEY, True),
+        (ROW._replace(owner=replace(OWNER, active=False)), Cause.OWNER_INACTIVE, True),
         (
-            replace(ROW, owner=replace(OWNER, datasource_active=False)),
+            ROW._replace(owner=replace(OWNER, datasource_active=False)),
             Cause.DATASOURCE_INACTIVE,
             True,
         ),
@@ -166,7 +166,7 @@ def test_a_row_that_does_not_hold_is_one_reason_with_its_own_cause(
 
 def test_a_row_of_another_digest_is_no_row() -> None:
     """A key counts only if the row was made for this very text."""
-    denied = decide_key(claim_of(KEY), replace(ROW, digest=digest_of(b"other")), HERE)
+    denied = decide_key(claim_of(KEY), ROW._replace(digest=digest_of(b"other")), HERE)
     assert isinstance(denied, Denied)
     assert (denied.reason, denied.cause) == (Reason.INVALID_KEY, Cause.UNKNOWN_KEY)
 
@@ -192,7 +192,7 @@ def imported(generation: Generation = GENERATION, **changes: Any) -> KeyFacts:
     digest = digest_of(FOREIGN)
     lost = generation.state is GenerationState.DIGEST_ONLY
     mac = b"" if lost else generation.mac(import_message(345, 12, 3, digest))
-    return replace(KeyFacts(345, digest, False, OWNER, generation.number, mac), **changes)
+    return KeyFacts(345, digest, False, OWNER, generation.number, mac)._replace(**changes)
 
 
 def test_the_mac_of_an_imported_row_is_over_all_that_makes_it_a_key() -> None:
@@ -227,10 +227,10 @@ def test_a_foreign_text_without_a_row_is_malformed() -> None:
         imported(imported_mac=bytes(32)),
         imported(imported_mac=b""),
         imported(imported_mac=imported().imported_mac[:12]),
-        replace(imported(), generation=None),
-        replace(imported(), generation=9),
+        imported()._replace(generation=None),
+        imported()._replace(generation=9),
         imported(replace(GENERATION, key=bytes(32))),
-        replace(imported(LOST), generation=2),
+        imported(LOST)._replace(generation=2),
     ],
 )
 def test_a_planted_or_moved_import_makes_no_key(row: KeyFacts) -> None:
@@ -245,7 +245,7 @@ def test_a_planted_or_moved_import_makes_no_key(row: KeyFacts) -> None:
 
 def test_a_row_of_ours_is_no_imported_one() -> None:
     """A digest that somebody writes into an ordinary row does not let a foreign text in."""
-    planted = replace(ROW, digest=digest_of(FOREIGN))
+    planted = ROW._replace(digest=digest_of(FOREIGN))
     decision = verify(presented(FOREIGN), row=planted)
     assert isinstance(decision, Denied)
     assert decision.cause is Cause.ROW_MISMATCH

@@ -50,7 +50,7 @@ def test_an_explanation_ends_as_the_request_would(  # noqa: PLR0917
         permissions=PermissionSet(held),
         topmosts={"places": tuple(sorted(tops))},
     )
-    facts = replace(ROW, deleted=deleted, owner=owner, generation=generation)
+    facts = ROW._replace(deleted=deleted, owner=owner, generation=generation)
     need = Need("meters", "view", PermissionSet(needed))
     about = None if node is None else Node("places", node)
     steps = explain(facts, HERE, need, about, contains)
@@ -87,7 +87,7 @@ def _of(denied: Denied) -> dict[str, object]:
 @pytest.mark.parametrize(("mac", "cause"), [(b"x" * 32, "row_mismatch")])
 def test_an_imported_row_that_nothing_vouches_for_is_said(mac: bytes, cause: str) -> None:
     """A planted import is no key, and the explanation says why."""
-    facts = replace(ROW, imported_mac=mac, generation=GENERATION.number)
+    facts = ROW._replace(imported_mac=mac, generation=GENERATION.number)
     (step,) = explain(facts, HERE, Need("meters", "view", PermissionSet(1)), None, contains)
     assert step.no is not None
     assert step.no.cause.value == cause

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from keyhalt.core.freshness import Entry, Freshness, Memory, Tag, imprint_of, weight
 from keyhalt.core.permissions import NOTHING
 from keyhalt.core.principals import Credential, CredentialKind, Principal, UserFacts
-from tests.core.deciding import OWNER
 
 NOW = Tag(guard=1, number=10)
 
@@ -136,16 +135,6 @@ def test_a_memory_is_bounded_in_bytes_too() -> None:
     small = Memory(100, bytes_max=1)
     small.keep(b"a", Entry(principal(), NOW))
     assert recall(small, b"a", NOW, 0.0) is not None
-
-
-def test_equal_owners_are_kept_once() -> None:
-    """A thousand keys of one owner share what is the owner's; a changed owner is another."""
-    memory = Memory(10)
-    first, again = replace(OWNER), replace(OWNER)
-    assert memory.shared(first) is first
-    assert memory.shared(again) is first
-    changed = replace(again, active=False)
-    assert memory.shared(changed) is changed
 
 
 @pytest.mark.parametrize("entries_max", [0, -1])

@@ -33,8 +33,8 @@ def statements(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     reader: Any = world.engine.verifying.reader
     if isinstance(reader, PostgresReader):
 
-        async def counted(self: Any, sql: str, *values: object) -> object:
-            seen.append(sql)
+        async def counted(self: Any, sql: bytes, *values: object) -> object:
+            seen.append(sql.decode())
             return await original(self, sql, *values)
 
         original = PostgresReader._one
@@ -55,6 +55,20 @@ def test_a_key_seen_for_the_first_time_costs_one_statement(
     presented = Presented(keys=(key.encode(),), over_https=True)
     assert world.engine.verify.remembered(presented.only_key, presented.over_https) is not None
     assert len(statements) == 1
+
+
+def test_keys_of_one_owner_share_what_is_the_owners(world: World) -> None:
+    """Remembering one more key costs little; an owner that was changed is another."""
+    user = world.user("jsmith", "orders.view")
+    first, second, third = (world.key(user)[1] for _ in range(3))
+    one, other = (answered(world, key) for key in (first, second))
+    assert isinstance(one, Allowed)
+    assert isinstance(other, Allowed)
+    assert one.principal.user is other.principal.user
+    world.grant("jsmith", "orders.view", "orders.create")
+    later = answered(world, third)
+    assert isinstance(later, Allowed)
+    assert later.principal.permissions > one.principal.permissions
 
 
 def test_garbage_costs_no_statement(world: World, statements: list[str]) -> None:

@@ -192,7 +192,7 @@ def examine(
     """Checks 1 to 6: all that needs no store. `find_in_url`: a key text in a query string."""
     if not (presented.over_https or here.insecure_http):
         return Denied(Reason.HTTPS_REQUIRED, exposed=_in_clear(presented, here))
-    if len(presented.keys) > 1 or any(b"," in key for key in presented.keys):
+    if len(presented.keys) > 1 or (presented.keys and b"," in presented.keys[0]):
         return Denied(Reason.AMBIGUOUS_CREDENTIAL)
     if presented.keys:
         return _examine_key(presented.keys[0], here)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from keyhalt.core.decisions import Denied
-    from keyhalt.core.principals import Principal, UserFacts
+    from keyhalt.core.principals import Principal
     from keyhalt.core.secrets import MacKeys
 
 BYTES_MAX = 256 * 1024 * 1024
@@ -134,7 +134,6 @@ class Memory:
         self.leaving = leaving
         self._entries: dict[bytes, Entry | None] = {}
         self._order: deque[bytes] = deque()
-        self._owners: dict[int, UserFacts] = {}
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._bytes = 0
@@ -182,16 +181,6 @@ class Memory:
         self._entries[imprint] = entry
         self._live += 1
         self._bytes += size
-
-    def shared(self, owner: UserFacts) -> UserFacts:
-        """`owner`, or what is known of the same user when it is equal: one copy for many keys."""
-        known = self._owners.get(owner.user_id)
-        if known == owner:
-            return known
-        if len(self._owners) >= self._entries_max:
-            self._owners.clear()
-        self._owners[owner.user_id] = owner
-        return owner
 
     def used_since(self, moment: float) -> Iterator[tuple[Principal, float, int]]:
         """Whom keys acted as after `moment`, when last, under which epoch. Any thread may ask."""

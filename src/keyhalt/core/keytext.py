@@ -10,12 +10,12 @@ the MAC key are arguments. Nothing here raises for any input that a client can s
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from keyhalt.core.secrets import (
     GENERATIONS,
@@ -41,8 +41,7 @@ SEPARATOR = "|"
 _MAC_START, _MAC_END = 1 + RANDOM_BYTES, 32
 
 
-@dataclass(frozen=True, slots=True)
-class KeyClaim:
+class KeyClaim(NamedTuple):
     """What a well-formed key text says of itself. Nothing of it is believed before `authentic`."""
 
     product: str
@@ -53,9 +52,14 @@ class KeyClaim:
     generation: int
     digest: bytes
     """SHA-256 of the whole text."""
-    signed: bytes = field(repr=False)
+    signed: bytes
     """What the MAC is over: part 1 "." part 2 "." payload bytes 0-19."""
-    mac: bytes = field(repr=False)
+    mac: bytes
+
+    def __repr__(self) -> str:
+        """Without what a key could be put together from."""
+        whose = f"{self.product}|{self.environment} {self.datasource}|{self.user_id}|{self.key_id}"
+        return f"KeyClaim({whose!r}, generation={self.generation})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +114,23 @@ def parse(text: bytes) -> KeyClaim | Malformed:
     Both outcomes carry the digest, which is of the text as it was presented.
     """
     digest = digest_of(text)
-    foreign = Malformed("foreign", digest)
+    return _read(text, digest) or Malformed("foreign", digest)
+
+
+def _read(text: bytes, digest: bytes) -> KeyClaim | Malformed | None:
+    """None: it is not of our shape."""
     if len(text) > TEXT_BYTES_MAX:
-        return foreign
+        return None
     parts = text.split(b".")
     if len(parts) != 3:
-        return foreign
+        return None
     where, whose = _names(parts[0], 2), _names(parts[1], 3)
     payload = _decode(parts[2])
     if where is None or whose is None or payload is None or len(payload) != PAYLOAD_BYTES:
-        return foreign
+        return None
     user_id, key_id = _id(whose[1]), _id(whose[2])
     if payload[0] >> 4 != VERSION or user_id is None or key_id is None:
-        return foreign
+        return None
     body = b".".join((parts[0], parts[1], payload[:_MAC_END]))
     if zlib.crc32(body) != int.from_bytes(payload[_MAC_END:], "big"):
         return Malformed("checksum", digest)
@@ -161,7 +169,7 @@ def _mac(generation: Generation, signed: bytes) -> bytes:
     return generation.mac(signed)[: _MAC_END - _MAC_START]
 
 
-_encode: Callable[[bytes], bytes] = base64.b64encode
+_encode: Callable[[bytes], bytes] = partial(binascii.b2a_base64, newline=False)
 
 
 def _decode(part: bytes) -> bytes | None:

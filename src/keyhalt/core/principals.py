@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyhalt.core.permissions import Power
 
@@ -58,8 +58,7 @@ class UserFacts:
         return Power(self.permissions, self.topmosts)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFacts:
+class KeyFacts(NamedTuple):
     """A key's row with its owner, as of one read."""
 
     key_id: int

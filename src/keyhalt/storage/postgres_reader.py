@@ -7,7 +7,6 @@ away and the store counts as unavailable; the next question makes a new one.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,7 +19,9 @@ from keyhalt.storage.silence import ImpatientAsyncConnection
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+
+    from psycopg import AsyncCursor
 
     from keyhalt.core.freshness import Freshness, Tag
     from keyhalt.core.principals import KeyFacts, SessionFacts, TokenFacts
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
 _ask = Questions(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
 
 
-def _with_standing(question: str) -> str:
+def _with_standing(question: str) -> bytes:
     """The question, and where the store stands in the same snapshot: the last two columns."""
-    return f"SELECT asked.*, stand.* FROM ({question}) AS asked, ({STANDING}) AS stand"  # noqa: S608
+    sql = f"SELECT asked.*, stand.* FROM ({question}) AS asked, ({STANDING}) AS stand"  # noqa: S608
+    return sql.encode()
 
 
 _KEY_BY_ID, _KEY_BY_DIGEST = map(_with_standing, (_ask.key_by_id, _ask.key_by_digest))
 _USER = _with_standing(_ask.user)
+_TOKEN, _SESSION, _IMPORTED, _STANDING = (
+    sql.encode() for sql in (_ask.token, _ask.session, ANY_IMPORTED, STANDING)
+)
 _Row = tuple[Any, ...]
 
 
@@ -59,7 +64,7 @@ class PostgresReader:
         self._arguments = connect_arguments(database)
         self._seconds = database.statement_seconds
         self._room = asyncio.Semaphore(database.pool_size)
-        self._idle: list[ImpatientAsyncConnection] = []
+        self._idle: list[AsyncCursor[_Row]] = []
         self._closed = False
         self._freshness = freshness
         self._imported: tuple[Tag, bool] | None = None
@@ -76,26 +81,26 @@ class PostgresReader:
         return None if row is None else key_facts(row)
 
     async def token(self, digest: bytes) -> TokenFacts | None:
-        row = await self._one(_ask.token, digest)
+        row = await self._one(_TOKEN, digest)
         if row is None:
             return None
         return token_facts(row, await self._rights(_USER, row[1], row[2]))
 
     async def session(self, digest: bytes) -> SessionFacts | None:
-        row = await self._one(_ask.session, digest)
+        row = await self._one(_SESSION, digest)
         if row is None:
             return None
         return session_facts(row, await self._rights(_USER, row[1], row[2]))
 
     async def ping(self) -> None:
         """Whether the database answers, now."""
-        await self._one("SELECT 1")
+        await self._one(b"SELECT 1")
 
     def close(self) -> None:
         """For good: what is asked after this cannot be answered."""
         self._closed = True
-        for connection in self._idle:
-            connection.pgconn.finish()
+        for cursor in self._idle:
+            cursor.connection.pgconn.finish()
         self._idle.clear()
 
     def abandon(self) -> None:
@@ -107,13 +112,13 @@ class PostgresReader:
         # Importing raises the epoch, so a tag that is held knows of it.
         tag = self._freshness.tag(self._clock())
         if tag is None or self._imported is None or self._imported[0] != tag:
-            found = await self._one(ANY_IMPORTED) is not None
+            found = await self._one(_IMPORTED) is not None
             if tag is None:
                 return found
             self._imported = (tag, found)
         return self._imported[1]
 
-    async def _rights(self, sql: str, *values: object) -> _Row | None:
+    async def _rights(self, sql: bytes, *values: object) -> _Row | None:
         """The row of a question of `_with_standing`, if the store is not an older one."""
         known = self._watch.known
         row = await self._one(sql, *values)
@@ -122,37 +127,41 @@ class PostgresReader:
         self._watch.stands(known, *row[-2:])
         return row[:-2]
 
-    async def _one(self, sql: str, *values: object) -> _Row | None:
+    async def _one(self, sql: bytes, *values: object) -> _Row | None:
         if self._closed:
             raise StoreUnavailableError("closed")
         try:
-            async with self._connection() as connection:
-                cursor = await connection.execute(sql.encode(), values)
-                row = await cursor.fetchone()
+            row = await self._asked(sql, values)
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise StoreUnavailableError(str(error)) from error
         # The lease's thread may have found meanwhile that this is not the store it was.
         self._watch.check()
         return row
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[ImpatientAsyncConnection]:
-        """Kept only when all went well; otherwise nobody knows what it is in the middle of."""
-        async with asyncio.timeout(self._seconds):
+    async def _asked(self, sql: bytes, values: tuple[object, ...]) -> _Row | None:
+        if self._room.locked():
+            async with asyncio.timeout(self._seconds):
+                await self._room.acquire()
+        else:
+            # At once, so without a timer of its own.
             await self._room.acquire()
         try:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            # One cursor for each connection: making one costs as much as a tenth of a question.
+            cursor = self._idle.pop() if self._idle else (await self._connect()).cursor()
             try:
-                yield connection
+                await cursor.execute(sql, values)
+                row = await cursor.fetchone()
             except BaseException:
-                connection.pgconn.finish()
+                # Kept only when all went well; otherwise nobody knows what it is in the middle of.
+                cursor.connection.pgconn.finish()
                 raise
             if self._closed:
-                connection.pgconn.finish()
+                cursor.connection.pgconn.finish()
             else:
-                self._idle.append(connection)
+                self._idle.append(cursor)
         finally:
             self._room.release()
+        return row
 
     async def _connect(self) -> ImpatientAsyncConnection:
         """Looks at what it leads to: a database that came back may be another, or an older one."""
@@ -161,7 +170,7 @@ class PostgresReader:
         connection.silence_seconds = self._seconds
         try:
             before = self._watch.before()
-            standing = await (await connection.execute(STANDING.encode())).fetchone()
+            standing = await (await connection.execute(_STANDING)).fetchone()
             if standing is not None:
                 self._watch.judge(before, *standing)
         except BaseException:

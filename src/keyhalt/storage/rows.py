@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 # Fewer than any database takes as parameters of one statement.
 IDS_MAX = 1_000
+OWNERS_MAX = 16_384
+"""How many owners of keys a process has one copy of; another is made for each key."""
 PERSON, SERVICE = "person", "service"
 owner = user.alias("owner")
 
@@ -110,6 +113,10 @@ def user_facts(row: Sequence[Any]) -> UserFacts:
     )
 
 
+# One copy of an owner for all keys that are read while nothing of it changes.
+_owner_facts = lru_cache(OWNERS_MAX)(user_facts)
+
+
 def _topmosts_of(text: str | None) -> Mapping[str, tuple[int, ...]]:
     nodes: dict[str, list[int]] = {}
     for pair in text.split(",") if text else ():
@@ -152,7 +159,7 @@ KEY_COLUMNS: tuple[ColumnElement[Any], ...] = (
 
 
 def key_facts(row: Sequence[Any]) -> KeyFacts:
-    """From KEY_COLUMNS and USER_COLUMNS."""
+    """From KEY_COLUMNS and USER_COLUMNS, plain from the driver."""
     return KeyFacts(
         key_id=row[0],
         digest=bytes(row[1] or b""),
@@ -160,7 +167,7 @@ def key_facts(row: Sequence[Any]) -> KeyFacts:
         generation=row[3],
         imported_mac=bytes(row[4] or b""),
         frozen=bool(row[5]),
-        owner=user_facts(row[len(KEY_COLUMNS) :]),
+        owner=_owner_facts(row[len(KEY_COLUMNS) :]),
     )
 
 

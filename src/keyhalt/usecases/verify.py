@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -218,8 +217,6 @@ class Verify:
             facts = await self._reader.imported_key(claim.digest)
         else:
             facts = await self._reader.key(claim.key_id)
-        if facts is not None:
-            facts = replace(facts, owner=self._memory.shared(facts.owner))
         decision = decide_key(claim, facts, self._here)
         if isinstance(decision, Allowed):
             entry = Entry(decision.principal, tag or Freshness.current, now)
