@@ -21,6 +21,7 @@ from keyhalt.usecases.rows import EnvironmentRow
 OPERATOR = Operator("bench")
 ORIGIN = Origin("", "bench", "bench")
 OWNERS = 1_000
+FILL_AT_ONCE = 100_000
 COLUMNS = (
     "id, datasource_id, owner_id, name, description, digest, last4, generation, made_with_kind,"
     " made_with_id, made_by, created_at"
@@ -119,11 +120,12 @@ def fill(engine: Engine, count: int) -> None:
         " WHERE n < :last) SELECT n, randomblob(32) AS digest FROM g",
     }
     rights = engine.stores.rights
+    source = numbers[rights.dialect.name]
+    rows = f"SELECT n, 1, 1, 'key', '', digest, 'AAAA', {MADE} FROM ({source}) f"
+    insert = text(f"INSERT INTO api_key ({COLUMNS}) {rows}")
     with rights.begin() as connection:
-        first = connection.execute(
-            text("SELECT coalesce(max(id), 0) + 1 FROM api_key")
-        ).scalar_one()
-        source = numbers[rights.dialect.name]
-        rows = f"SELECT n, 1, 1, 'key', '', digest, 'AAAA', {MADE} FROM ({source}) f"
-        fields = {"first": first, "last": first + count - 1, "generation": 0}
-        connection.execute(text(f"INSERT INTO api_key ({COLUMNS}) {rows}"), fields)
+        first = connection.execute(NEXT_KEY).scalar_one()
+        # In parts, each within what a statement may take.
+        for start in range(first, first + count, FILL_AT_ONCE):
+            last = min(start + FILL_AT_ONCE, first + count) - 1
+            connection.execute(insert, {"first": start, "last": last, "generation": 0})
