@@ -22,7 +22,7 @@ from keyhalt.embed import (
 )
 from keyhalt.environments import Environment, Installation, load_environment, load_installation
 from keyhalt.opening import open_engines, open_environment, open_stores, options_of
-from keyhalt.running import announce, application, load_apps, run_server, serve
+from keyhalt.running import announce, application, end_in_order, load_apps, run_server, serve
 from keyhalt.system.mark_file import MarkFile
 from keyhalt.system.randomness import new_uuid
 from keyhalt.upkeep import Upkeep
@@ -169,6 +169,7 @@ class MainTools:
         return views
 
     def serve(self, **said: object) -> None:
+        end_in_order()
         with _setup_errors():
             installation = load_installation(self.environment, said)
             for each in installation.environments:
@@ -208,15 +209,19 @@ class MainTools:
         from keyhalt.web.environments import by_port  # noqa: PLC0415
 
         said = [{"data": folder, "insecure_http": True} for folder in places.values()]
+        end_in_order()
         with _setup_errors():
             found = tuple(load_environment("", each) for each in said)
             installation = Installation(settings=found[0].settings, environments=found)
             engines = open_engines(installation)
-        apps = {
-            listener.getsockname()[1]: application(each.settings, engine)
-            for listener, each, engine in zip(places, found, engines, strict=True)
-        }
-        run_server(by_port(apps), installation, list(places), on_listening)
+        with ExitStack() as opened:
+            for engine in engines:
+                opened.callback(engine.close)
+            apps = {
+                listener.getsockname()[1]: application(each.settings, engine)
+                for listener, each, engine in zip(places, found, engines, strict=True)
+            }
+            run_server(by_port(apps), installation, list(places), on_listening)
 
     def _environment(self, said: Mapping[str, object]) -> Environment:
         with _setup_errors():

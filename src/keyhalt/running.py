@@ -208,7 +208,6 @@ def run_server(
     for listener in listeners:
         listener.listen(2048)
         listener.set_inheritable(True)
-    signal.signal(signal.SIGTERM, _stopped)
     config = server_config(
         app,
         factory=isinstance(app, str),
@@ -257,8 +256,16 @@ def _bury(installation: Installation) -> Callable[[int], None]:
     return bury
 
 
+def end_in_order() -> None:
+    """From now on SIGTERM closes what is open. Before anything is that would be missed.
+
+    A lease that nobody gives back is waited for by the next change.
+    """
+    signal.signal(signal.SIGTERM, _stopped)
+
+
 def _stopped(_signal: int, _frame: object) -> NoReturn:
-    # After uvicorn has stopped in order it raises the signal again; let what is open be closed.
+    # Also after uvicorn has stopped in order: it raises the signal again.
     sys.exit(0)
 
 

@@ -26,6 +26,8 @@ class Server:
     user_code: str
     password: str
     passwords: dict[str, str]
+    made: Installation | None = None
+    """Where commands about it go, for those who need them."""
 
     def client(self, **headers: str) -> Any:
         """The official client, unmodified, with the headers its users set."""
@@ -92,7 +94,8 @@ def server_on_either(
 ) -> Iterator[Server]:
     """The same sample, as a demo, and as `keyhalt serve` has it where one process is not enough."""
     if request.param == "one process on SQLite":
-        yield start_demo()
+        data = tmp_path_factory.mktemp("demo")
+        yield replace(start_demo("--data", str(data)), made=Installation(data))
         return
     if isinstance(any_postgres, str):
         pytest.skip(any_postgres)
@@ -109,7 +112,7 @@ def server_on_either(
     demo.terminate()
     demo.communicate(timeout=30)
     _, address = made.serve(apps="energy", workers="2", drain_seconds="0.2")
-    yield replace(sample, url=address)
+    yield replace(sample, url=address, made=made)
     made.stop()
     any_postgres.drop(url)
 

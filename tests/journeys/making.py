@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import KEYHALT
+from tests.journeys.installing import Installation
 
 models = pytest.importorskip("energycap.sdk.models", reason="EnergyCapSdk is not installed")
 from msrest.exceptions import HttpOperationError  # noqa: E402 - only when the client is there
@@ -87,17 +85,13 @@ def make_account(client: Any, center: int, vendor: int, code: str) -> Any:
     return client.create_account(body=body)
 
 
-def other_key(data: Path, topmosts: tuple[str, ...]) -> str:
+def other_key(made: Installation, topmosts: tuple[str, ...]) -> str:
     """A second user with every permission, made at the command line, and their key."""
-
-    def run(*arguments: str) -> str:
-        command = [str(KEYHALT), *arguments, "--data", str(data)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
     tops = [part for each in topmosts for part in ("--topmost", each)]
     role = ("--role", "Administrator: Full Access")
-    run("user", "create", "other", *role, "--no-password", *tops)
-    return run("key", "create", "--owner", "other", "--name", "journey", "-o", "key")
+    made.run("user", "create", "other", *role, "--no-password", *tops)
+    key = made.run("key", "create", "--owner", "other", "--name", "journey", "-o", "key")
+    return key.stdout.strip()
 
 
 def status_of(call: Callable[..., Any], *arguments: Any, **named: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Start
+from tests.journeys.conftest import Server
 
 models = pytest.importorskip("energycap.sdk.models", reason="EnergyCapSdk is not installed")
 from tests.journeys.making import (  # noqa: E402 - only when the client is there
@@ -47,10 +47,10 @@ class Estate:
 
 
 @pytest.fixture(scope="module")
-def estate(start_demo: Start, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+def estate(server_on_either: Server) -> Estate:
     """From nothing: place, meter; cost center, vendor, account; link; bill. And a second user."""
-    data = tmp_path_factory.mktemp("demo")
-    server = start_demo("--data", str(data))
+    server = server_on_either
+    assert server.made is not None
     jsmith = server.with_key()
     me = jsmith.me_method()
     first, second = (make_place(jsmith, me.place.place_id, code) for code in ("J1", "J2"))
@@ -65,7 +65,7 @@ def estate(start_demo: Start, tmp_path_factory: pytest.TempPathFactory) -> Estat
     )
     assert len(jsmith.create_account_meter(body=[link])) == 1
     topmosts = (f"places={second.place_id}", f"costCenters={centers[1].cost_center_id}")
-    key = other_key(data, topmosts)
+    key = other_key(server.made, topmosts)
     return Estate(
         jsmith=jsmith,
         other=server.with_key(key),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.journeys.installing import Installation, answered, ask, install, key_id_of
+from tests.journeys.installing import KEYHALT, Installation, answered, ask, install, key_id_of
 from tests.postgres import EmbeddedServer, Server
 from tests.world import until
 
@@ -46,6 +47,25 @@ def test_a_key_deleted_through_one_worker_is_dead_in_all_and_their_end_is_in_ord
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert _verifiers(installed) == []
+
+
+def test_who_is_stopped_as_soon_as_it_listens_leaves_no_lease(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Else the next change would wait for it, as long as a lease is."""
+    made = Installation(tmp_path / "data", database_url)
+    demo = subprocess.Popen(
+        [KEYHALT, "demo", "--port", "0", "--json", "--data", made.data],
+        env=made.environment(apps="energy"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert demo.stdout.readline()
+    demo.terminate()
+    demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert _verifiers(made) == []
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nobody_waits_for_its_lease(
