@@ -39,6 +39,7 @@ class Row:
     ridden_out: dict[int, int] = field(default_factory=dict)
     answered_for: float = 0.0
     back_after: float = 0.0
+    lease_after: float = 0.0
     delete_waited: float = 0.0
     next_delete_waited: float = 0.0
 
@@ -48,6 +49,7 @@ class Row:
         return (
             set(self.ridden_out) == {ACCEPTED}
             and self.answered_for <= self.lease + 0.1
+            and max(self.back_after, self.lease_after) <= 1.0
             and self.delete_waited <= GUARD_FACTOR * self.lease + 0.5
             and self.next_delete_waited < min(self.lease, 0.5)
         )
@@ -100,12 +102,12 @@ def measure(lease: float, postgres: OwnServer) -> Row:
         asking = Asking(servers[0].address, key)
         stack.callback(asking.close)
         row = Row(lease)
-        _away(row, postgres, asking)
+        _away(row, postgres, asking, servers[0])
         _stopped(row, world, admin, servers, key)
         return row
 
 
-def _away(row: Row, postgres: OwnServer, asking: Asking) -> None:
+def _away(row: Row, postgres: OwnServer, asking: Asking, server: Running) -> None:
     _until(lambda: asking.answers[ACCEPTED] > 0)
     asking.forget()
     postgres.stop()
@@ -125,6 +127,8 @@ def _away(row: Row, postgres: OwnServer, asking: Asking) -> None:
     began = time.monotonic()
     _until(lambda: ACCEPTED in asking.first)
     row.back_after = asking.first[ACCEPTED] - began
+    _until(lambda: ask(server.address, "/readyz") == ACCEPTED)
+    row.lease_after = time.monotonic() - began
 
 
 def _stopped(row: Row, world: World, admin: int, servers: list[Running], key: str) -> None:
@@ -168,7 +172,8 @@ def main() -> int:
         print(
             f"L = {row.lease:g} s: away for {RIDDEN_OUT:g} L: {row.ridden_out};"
             f" without it, answered for {row.answered_for:.2f} s,"
-            f" again {row.back_after:.2f} s after its return; a process stopped:"
+            f" again {row.back_after:.2f} s after its return, from memory {row.lease_after:.2f} s"
+            " after it; a process stopped:"
             f" delete {row.delete_waited:.2f} s, the next {row.next_delete_waited:.3f} s"
             f"{'' if row.good else '  NOT as promised'}"
         )
