@@ -36,8 +36,8 @@ $(VENV)/proxies/%/.done: requirements/proxies/%.txt $(VENV)/.runtime
 			--require-hashes -r $< \
 		&& touch $@ || echo "$* cannot be had here; its tests will be skipped"
 
-proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies and the pool that tests run behind
-	@for each in nginx:nginx-light pgbouncer:pgbouncer; do \
+proxies: $(PROXIES:%=$(VENV)/proxies/%/.done) ## the proxies, the pool and the file system that tests need
+	@for each in nginx:nginx-light pgbouncer:pgbouncer unionfs-fuse:unionfs-fuse; do \
 		command -v $${each%:*} > /dev/null || test -x /usr/sbin/$${each%:*} \
 		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
 			&& apt-get update -qq && apt-get install -y -qq $${each#*:} > /dev/null; } \

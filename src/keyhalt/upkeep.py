@@ -15,7 +15,7 @@ from keyhalt.storage.backup import back_up, put_back, read_manifest, standing_in
 from keyhalt.storage.copying import copy
 from keyhalt.storage.inspecting import faults_of_privileges, faults_of_schema
 from keyhalt.storage.rights import SqlRights, judge
-from keyhalt.storage.stores import SqliteStores
+from keyhalt.storage.stores import SqliteStores, faults_of_folder
 from keyhalt.storage.tokens import SqlTokens
 from keyhalt.storage.transactions import transaction
 from keyhalt.system.clock import SystemClock
@@ -117,6 +117,16 @@ class Upkeep:
         try:
             schema = faults_of_schema(stores)
             return [*stores.check(), *schema, *faults_of_privileges(stores)]
+        finally:
+            stores.close()
+
+    def unfit(self) -> list[str]:
+        """What would break the promise where stores are to be made, in sentences. Makes none."""
+        if self._options.database is None:
+            return faults_of_folder(self._options.folder)
+        stores = stores_of(self._options, create=False)
+        try:
+            return stores.check()
         finally:
             stores.close()
 

@@ -150,6 +150,9 @@ class Upkeep(Protocol):
     def check(self) -> Sequence[str]:
         """What is not as it must be, in sentences; empty when all is."""
 
+    def unfit(self) -> Sequence[str]:
+        """What would break the promise where stores are to be made, in sentences. Makes none."""
+
     def closed(self) -> str | None:
         """Why the stores are closed, in a sentence; None when they are open."""
 

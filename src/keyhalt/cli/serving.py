@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 
 from keyhalt.cli.context import (
+    EXIT_CONFIG,
     EXIT_CONFLICT,
     EXIT_USAGE,
     Failure,
@@ -63,6 +64,8 @@ def init(
     if refused is not None:
         # Before there is anything to clear away.
         fail(refused)
+    if faults := tools().of(environment).upkeep(data=data).unfit():
+        raise Failure("; ".join(faults), EXIT_CONFIG)
     row = tools().init(
         environment=environment, product=product, acting=operator(), origin=origin(), data=data
     )

@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 JITTER = 0.2
 AGAIN_FIRST_SECONDS = 0.05
-AGAIN_LAST_SECONDS = 1.0
+AGAIN_LAST_SECONDS = 0.5
 AGAIN_LAST_LEASES = 0.1
 """Of a lease: a short one must not run out because its keeper sleeps when the database is back."""
+
+
+def longest_pause(failures: int, lease_seconds: float) -> float:
+    """The most that a keeper sleeps after so many failures in a row, 1 or more; half the least.
+
+    It is short enough that a lease is held within a second of the database's return.
+    """
+    doubled = AGAIN_FIRST_SECONDS * 2.0 ** min(failures - 1, 10)
+    return min(doubled, AGAIN_LAST_SECONDS, AGAIN_LAST_LEASES * lease_seconds)
 
 
 class Keeper:
@@ -43,7 +52,7 @@ class Keeper:
         self._keep_lease = keep_lease
         self._engine = engine
         self._uniform = uniform
-        self._again_last = min(AGAIN_LAST_SECONDS, AGAIN_LAST_LEASES * lease_seconds)
+        self._lease_seconds = lease_seconds
         self._stopping = False
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="keyhalt-lease", daemon=True)
@@ -73,15 +82,16 @@ class Keeper:
         self._engine.dispose(close=False)
 
     def _run(self) -> None:
-        pause = AGAIN_FIRST_SECONDS
+        failures = 0
         while not self._stopping:
             try:
                 if self._keep_lease.turn():
                     self._listen(POLL_SECONDS * self._uniform(1 - JITTER, 1 + JITTER))
-                pause = AGAIN_FIRST_SECONDS
+                failures = 0
             except (StoreUnavailableError, DBAPIError):
-                self._sleep(pause * self._uniform(0.5, 1.0))
-                pause = min(pause * 2, self._again_last)
+                failures += 1
+                most = longest_pause(failures, self._lease_seconds)
+                self._sleep(most * self._uniform(0.5, 1.0))
 
     def _listen(self, seconds: float) -> None:
         with self._engine.connect() as connection:

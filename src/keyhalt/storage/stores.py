@@ -95,11 +95,7 @@ class SqliteStores:
         return all(migrate.is_current(name, engine_of(self, name)) for name in migrate.STORES)
 
     def check(self) -> list[str]:
-        kind = network_kind(self.folder)
-        if kind is None:
-            return []
-        why = f"{self.folder} is on a network file system ({kind}), where no lock of SQLite holds"
-        return [f"{why}; use a local disk, or PostgreSQL"]
+        return faults_of_folder(self.folder)
 
     def barrier(self, longest: Callable[[], float]) -> Guarded:
         del longest
@@ -139,6 +135,15 @@ class SqliteVerifying:
 
     def close(self) -> None:
         self.reader.close()
+
+
+def faults_of_folder(folder: Path) -> list[str]:
+    """What would break the promise in the files of `folder`, in sentences. It need not exist."""
+    kind = network_kind(folder)
+    if kind is None:
+        return []
+    why = f"{folder} is on a network file system ({kind}), where no lock of SQLite holds"
+    return [f"{why}; use a local disk, or PostgreSQL"]
 
 
 def engine_of(stores: Stores, name: str) -> Engine:
