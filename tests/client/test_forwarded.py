@@ -83,3 +83,15 @@ def test_no_header_of_a_client_makes_plain_http_look_like_https(lies: list[Any])
     """Whatever a client adds before what the listed proxy says."""
     assert seen(*lies, ("X-Forwarded-Proto", "http"))[0] == "http"
     assert seen(*lies, ("Forwarded", "for=9.9.9.9;proto=http"))[0] == "http"
+
+
+def test_a_zone_makes_no_address() -> None:
+    """What stands behind the `%` could be any text of any length: it is kept with what was done."""
+    hops = ("X-Forwarded-For", f"fe80::1%{'x' * 1000}, 10.0.0.8")
+    assert seen(hops)[1] == "10.0.0.8"
+
+
+def test_a_proxy_is_known_by_its_ipv4_address_on_a_socket_for_both_versions() -> None:
+    """Such a socket writes it as an IPv6 address."""
+    said = (("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "9.9.9.9"))
+    assert seen(*said, peer=f"::ffff:{PROXY}") == ("https", "9.9.9.9")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,9 +16,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from keyhalt import Allowed, Denied, Reason, RemoteVerifier
+from keyhalt.config import load_settings
 from keyhalt.core.decisions import Decision, Presented, permit
 from keyhalt.core.permissions import CatalogueError
-from tests.serving import Running, serving
+from keyhalt.main import application
+from keyhalt.web.server import listen
+from tests.serving import Running, running, serving, url_of
 from tests.world import OPERATOR, ORIGIN, World
 
 SECRET = "a secret of sixteen"
@@ -64,6 +69,31 @@ def test_the_principal_is_the_one_that_the_server_sees(
     assert isinstance(permit(principal, remote.need("orders.create")), Denied)
     with pytest.raises(CatalogueError):
         remote.need("orders")
+
+
+def test_a_forked_process_asks_over_a_connection_and_in_threads_of_its_own(world: World) -> None:
+    """On its parent's each would read answers that are for the other."""
+    _, key = world.key(world.user("jsmith", "orders.view"))
+    presented = Presented((key.encode(),), over_https=True)
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    settings = load_settings(**{**world.settings, "internal_port": port})
+    app = application(settings, world.other(), [world.orders])
+    peers = set()
+
+    async def seen(scope: Any, receive: Any, send: Any) -> None:
+        peers.add(scope.get("client"))
+        await app(scope, receive, send)
+
+    with running(seen, listener), closing(RemoteVerifier(url_of(listener))) as verifier:
+        assert isinstance(asyncio.run(verifier.verify(presented)), Allowed)
+        child = os.fork()
+        if not child:
+            allowed = isinstance(asyncio.run(verifier.verify(presented)), Allowed)
+            os._exit(0 if allowed else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert isinstance(asyncio.run(verifier.verify(presented)), Allowed)
+    assert len(peers - {None}) == 2
 
 
 def test_a_deleted_key_is_refused_at_the_next_request(world: World, remote: RemoteVerifier) -> None:

@@ -92,6 +92,7 @@ def test_what_was_done_is_filtered_by_who_what_and_when(boss: TestClient, world:
     assert events(until="2001-01-01") == set()
     today = world.engine.clock.now().date().isoformat()
     assert "key.create" in events(since=today, until=today)
+    assert events(before="0001-01-01T00:00:00+14:00_r1") == set()
     nonsense = {"since": "x", "until": "9999-12-31", "event": "x", "outcome": "x", "before": "x_r1"}
     assert "key.create" in events(**nonsense, key="zz")
     assert clerk.user_code not in boss.get("/activity?event=key.create").text

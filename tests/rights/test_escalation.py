@@ -251,6 +251,9 @@ def test_a_user_by_an_address_alone_holds_nothing_and_sees_no_further(wire: Wire
         (["@example.org"], 400, "no email address"),
         ([f"{'x' * 60}@example.org"], 400, "at most 65"),
         ([""], 400, "no email address"),
+        ([" new@example.org"], 400, "no email address"),
+        (["new\n@example.org"], 400, "no email address"),
+        (["new\u202e@example.org"], 400, "no email address"),
         (["a@b"] * 1001, 400, "at most 1000"),
     ],
 )

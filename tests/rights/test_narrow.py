@@ -13,7 +13,7 @@ from keyhalt.core.permissions import PermissionSet
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.storage.uses import Used, add_uses
 from keyhalt.usecases.advise import Advised
-from keyhalt.usecases.narrow import Narrowed, Wish
+from keyhalt.usecases.narrow import Narrowed, Narrowing, Wish
 from keyhalt.usecases.uses import LastUse
 from tests.world import OPERATOR, ORIGIN, World
 
@@ -69,6 +69,21 @@ def test_the_new_key_may_do_just_what_the_old_one_did(world: World, http: TestCl
     service = world.engine.look_up.user(world.datasource_id, f"key-{old}")
     assert service is not None
     assert (service.service, service.topmosts) == (True, owner.topmosts)
+
+
+def test_a_use_of_what_the_catalogue_has_no_more_is_told_as_such(world: World) -> None:
+    """A permission may go from a profile; that it was used stays known."""
+    old, _ = world.key(world.user("owner", *MANY))
+    used(world, old, "orders.view")
+    at, gone = world.engine.clock.now(), PermissionSet(1 << 200)
+    last = LastUse(at, "", "", "")
+    row = Used(world.datasource_id, old, at, last, {"allowed": 1}, gone)
+    add_uses(world.engine.stores.use, [row])
+    plan = world.engine.narrow.plan(world.datasource_id, old, Wish())
+    assert isinstance(plan, Narrowing)
+    assert [each.permission for each in plan.missing] == [
+        "a permission that this version does not know"
+    ]
 
 
 def test_the_old_key_is_watched_from_then_on(world: World) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +15,10 @@ from keyhalt.core.decisions import Allowed, Cause, Decision, Denied, Presented
 from keyhalt.core.principals import Principal
 from keyhalt.core.secrets import Secret
 from keyhalt.storage.postgres_reader import PostgresReader
-from tests.world import OPERATOR, ORIGIN, World
+from keyhalt.storage.stores import SqliteStores
+from keyhalt.system.mark_file import MarkFile
+from keyhalt.usecases.watch import Watch
+from tests.world import OPERATOR, ORIGIN, World, make_world
 
 OVER_HTTPS = True
 
@@ -215,3 +222,24 @@ def test_who_waited_for_a_read_that_a_change_overtook_reads_again(world: World) 
     assert isinstance(second, Denied)
     known = verify.remembered(presented.only_key, presented.over_https)
     assert not isinstance(known, Principal)
+
+
+def test_asking_whether_the_store_answers_disturbs_no_verification(tmp_path: Path) -> None:
+    """Readiness is asked in other threads than the one that verifies, at any moment."""
+    make_world(tmp_path).close()
+    asking = get_context("spawn").Process(target=_ask_in_two_threads, args=(tmp_path,))
+    asking.start()
+    asking.join()
+    assert asking.exitcode == 0
+
+
+def _ask_in_two_threads(folder: Path) -> None:
+    """In a process of its own, which may end of it."""
+    sys.setswitchinterval(1e-5)
+    stores = SqliteStores(folder, create=False)
+    verifying = stores.verifying(Watch(MarkFile(folder / "mac-keys.mark")))
+    with ThreadPoolExecutor(1) as other:
+        ready = other.submit(lambda: all(verifying.ready() for _ in range(1_000)))
+        while not ready.done():
+            assert verifying.freshness.tag(0.0) is not None
+    assert ready.result()

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,26 @@ def test_a_running_process_follows_the_file(world: World) -> None:
     assert set(file.keys().generations) == {0, 1}
     path.unlink()
     now[0] = 4.5
+    assert set(file.keys().generations) == {0, 1}
+
+
+def test_what_replaces_the_file_while_a_process_starts_is_seen_too(world: World) -> None:
+    """Else a process that starts during a roll-out would refuse what the others make, for good."""
+    manage, now = world.engine.manage_mac_keys, [0.0]
+
+    class ReplacedOnceRead(type(world.folder)):  # type: ignore[misc]
+        replaced = False
+
+        def open(self, *how: Any, **more: Any) -> Any:
+            file = super().open(*how, **more)
+            if not ReplacedOnceRead.replaced:
+                ReplacedOnceRead.replaced = True
+                manage.add(OPERATOR, ORIGIN)
+            return file
+
+    file = MacKeyFile(ReplacedOnceRead(world.folder / "mac-keys.toml"), lambda: now[0])
+    assert set(file.keys().generations) == {0}
+    now[0] = 1.5
     assert set(file.keys().generations) == {0, 1}
 
 

@@ -24,6 +24,8 @@ KEY = "ZWNhcHxEZW1v.YWNtZXwxfDE=.EPL/CpUAdwM5FQMiF7yEWU9wfhR2M/4ppRrIw10/2lLxJFV
         "Authorization: bearer N_7kMk-KMjz0pbPJiMxcgkXci2bpsi94cTu0boLm2HY",
         'body {"password": "hunter2hunter2"}',
         "password=hunter2hunter2",
+        "[(b'host', b'x'), (b'eci-apikey', b'short')]",
+        "Keyhalt-Proxy-Secret: hunter2hunter2",
         f"GET /api/v3/meter?api_key={KEY}",
     ],
 )
@@ -33,6 +35,12 @@ def test_what_looks_like_a_credential_is_redacted(line: str) -> None:
     assert "[redacted]" in redacted
     for secret in (KEY, "anything-at-all", "short", "N_7kMk", "hunter2"):
         assert secret not in redacted
+
+
+def test_a_long_run_of_letters_is_read_once() -> None:
+    """Reading it anew from each of them would take hours."""
+    assert redact("A" * 2_000_000) == "A" * 2_000_000
+    assert redact(f"{'A' * 2_000_000} {KEY}").endswith(" [redacted]")
 
 
 def test_arguments_and_tracebacks_are_redacted_too() -> None:

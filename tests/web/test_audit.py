@@ -119,6 +119,15 @@ def test_nothing_of_another_datasource_is_seen(world: World, http: TestClient, r
     assert read(http, reader, requestId=denied.json()["requestId"])["events"] == []
 
 
+def test_any_time_of_any_zone_can_be_asked_for(http: TestClient, reader: Key) -> None:
+    """The first and the last of all years, which UTC has not in every zone; and years of old."""
+    first, last = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"
+    assert read(http, reader, since="0900-01-01T00:00:00Z")["events"]
+    assert read(http, reader, since=first, until=last, before=f"{last}_r1")["events"]
+    assert read(http, reader, since=last)["events"] == []
+    assert read(http, reader, until=first)["events"] == []
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from keyhalt.usecases.people import UserEdit
 from tests.web.asking import KEY_CHALLENGES, assert_denied, get, sign_in
 from tests.world import OPERATOR, ORIGIN, World
 
@@ -130,6 +132,36 @@ def test_trees_are_for_those_who_manage_keys_of_this_datasource(
     theirs = world.engine.look_up.key_tree(other.id, root[0])
     assert theirs.reason.value == "not_found"
     assert counts(http, root)
+
+
+def test_keys_that_a_user_made_are_known_by_who_made_them_and_not_by_a_name(
+    world: World, http: TestClient, judge: Key
+) -> None:
+    """Codes change, another user may get one that was given up, an operator may be called so."""
+    since = world.engine.clock.now()
+    service = world.user("robot", "orders.view", service=True)
+    address = f"/api/keyhalt/v1/users/{service.user_id}/keys"
+    maker = world.user("maker", "settings.*", "orders.*")
+    answer = http.post(
+        address, json={"apiKeyName": "x"}, headers={"ECI-ApiKey": world.key(maker)[1]}
+    )
+    made = answer.json()["apiKeyId"], answer.json()["apiKey"]
+    rename = partial(world.engine.manage_users.edit, OPERATOR, world.datasource_id, origin=ORIGIN)
+    rename("maker", edit=UserEdit(details={"code": "renamed"}))
+    other = world.user("other", "orders.view")
+    rename("other", edit=UserEdit(details={"code": "maker"}))
+    by_operator = world.key(service)
+    rename("renamed", edit=UserEdit(details={"code": OPERATOR.name}))
+    end = partial(
+        world.engine.delete_key.made_since,
+        OPERATOR,
+        datasource_id=world.datasource_id,
+        since=since,
+        origin=ORIGIN,
+    )
+    assert end(user_id=other.user_id).keys == ()
+    end(user_id=maker.user_id)
+    assert [counts(http, key) for key in (made, by_operator, judge)] == [False, True, True]
 
 
 def test_keys_create_no_keys_where_the_datasource_denies_it(

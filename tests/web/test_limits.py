@@ -90,6 +90,17 @@ def test_after_a_hundred_failures_an_account_takes_a_try_per_30_seconds(world: W
     assert throttle.admit(account, "10.0.0.3", later + timedelta(seconds=34)) <= 0
 
 
+def test_a_clock_that_was_set_back_locks_nobody_out(world: World) -> None:
+    """What was tried under a time that has yet to come does not count."""
+    throttle = SqlThrottle(world.engine.stores.use)
+    account, ahead = "acme\njsmith", NOW + timedelta(days=365)
+    for _ in range(100):
+        throttle.admit(account, "10.0.0.1", ahead)
+        throttle.failed(account, "10.0.0.1", ahead)
+    assert throttle.admit(account, "10.0.0.1", NOW) <= 0
+    assert throttle.admit(account, "10.0.0.1", NOW + timedelta(seconds=1)) > 0
+
+
 def test_the_throttle_keeps_no_name_in_clear(world: World, http: TestClient) -> None:
     """People type passwords into the wrong field, so what they typed is not kept."""
     body = {"dataSource": "acme", "username": "my secret passphrase", "password": PASSWORD}

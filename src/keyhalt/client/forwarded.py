@@ -8,12 +8,12 @@ taken away, so a lie never makes plain HTTP look like HTTPS as long as the liste
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+    from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
     from keyhalt.client.middleware import ASGIApp, Receive, Scope, Send
 
@@ -94,7 +94,11 @@ def _bare(text: str) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """None for what is none, and for one with a zone: that is any text, and of no use here."""
     try:
-        return ip_address(text)
+        address = None if "%" in text else ip_address(text)
     except ValueError:
         return None
+    # A socket for both versions gives IPv4 peers so.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

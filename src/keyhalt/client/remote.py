@@ -10,6 +10,7 @@ import asyncio
 import http.client
 import json
 import logging
+import os
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,7 @@ class RemoteVerifier:
 
     `secret`: that listener's, when it has one. `timeout_seconds` is for the whole question, with
     its one retry after a connection that broke. Permissions are compared by name. May be used
-    from any thread and any event loop; `close()` lets go of the connections.
+    from any thread and any event loop, also of a forked process; `close()` lets go of the connections.
     """
 
     def __init__(
@@ -61,9 +62,19 @@ class RemoteVerifier:
             self._headers[SECRET_HEADER] = secret
         self._timeout = timeout_seconds
         self._realm = realm
-        self._idle: list[http.client.HTTPConnection] = []
-        self._threads = ThreadPoolExecutor(connections_max, "keyhalt-remote")
+        self._connections_max = connections_max
         self._names = Names()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._idle: list[http.client.HTTPConnection] = []
+        self._threads = ThreadPoolExecutor(self._connections_max, "keyhalt-remote")
+
+    def _begin_in_fork(self) -> None:
+        """Two processes on one connection would read each other's answers; threads do not fork."""
+        if self._process != os.getpid():
+            self._begin()
 
     @property
     def realm(self) -> str:
@@ -79,6 +90,7 @@ class RemoteVerifier:
 
     async def verify(self, presented: Presented) -> Decision:
         """Ask, in a thread of its own pool, so that a slow server holds up nobody else's work."""
+        self._begin_in_fork()
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._threads, self.verify_now, presented)
         try:
@@ -88,6 +100,7 @@ class RemoteVerifier:
 
     def verify_now(self, presented: Presented) -> Decision:
         """The same, waiting here. Never raises for anything that a server can do."""
+        self._begin_in_fork()
         body = json.dumps(question_of(presented)).encode()
         until = time.monotonic() + self._timeout
         while True:

@@ -12,9 +12,20 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
+_ENDS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def utc_of(at: datetime) -> datetime:
+    """A time that another zone has and UTC has not, at either end of all years, is that end."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return _ENDS[at.year > 1]
+
+
 def text_of(at: datetime) -> str:
     """As SQLite stores a time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{utc_of(at).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 class Utc(TypeDecorator[datetime]):
@@ -31,7 +42,7 @@ class Utc(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> object:
         if value is None:
             return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else text_of(value)
+        return utc_of(value) if dialect.name == "postgresql" else text_of(value)
 
     def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         del dialect

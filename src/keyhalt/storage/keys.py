@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, cast, func, insert, or_, select, text, update
 
+from keyhalt.core.audit import Event
 from keyhalt.core.filters import Condition, Field, FieldType
 from keyhalt.core.principals import CredentialKind
 from keyhalt.storage.columns import Utc
@@ -18,7 +19,7 @@ from keyhalt.storage.rows import (
     key_row,
     owner,
 )
-from keyhalt.storage.schema import api_key
+from keyhalt.storage.schema import api_key, audit_event
 from keyhalt.usecases.rows import KEY_ORDERS
 
 if TYPE_CHECKING:
@@ -170,7 +171,23 @@ class SqlKeys:
     def made_since(
         self, datasource_id: int, *, user_id: int, user_code: str, since: datetime
     ) -> Sequence[KeyRow]:
-        by_user = or_(api_key.c.owner_id == user_id, api_key.c.made_by == user_code)
+        # Codes change and are given again, and an operator may be called like anybody: the log
+        # has ids. The code says it where the log of that time was let go.
+        made = and_(
+            audit_event.c.datasource_id == datasource_id,
+            audit_event.c.at >= since,
+            audit_event.c.event == Event.KEY_CREATE.value,
+        )
+        logged = select(audit_event.c.object_id).where(made)
+        by_user = or_(
+            api_key.c.owner_id == user_id,
+            api_key.c.id.in_(logged.where(audit_event.c.user_id == user_id)),
+            and_(
+                api_key.c.made_by == user_code,
+                api_key.c.made_with_kind != CredentialKind.OPERATOR.value,
+                api_key.c.id.not_in(logged),
+            ),
+        )
         return self._trees(datasource_id, and_(api_key.c.created_at >= since, by_user))
 
     def _trees(self, datasource_id: int, roots: ColumnElement[bool]) -> Sequence[KeyRow]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -36,6 +37,8 @@ class SqliteReader(Freshness):
 
     def __init__(self, rights: Path, signins: Path, watch: Watch) -> None:
         self._watch = watch
+        self._path = rights
+        self._closed = False
         self._standing = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._guard = open_file(rights, busy_seconds=VERIFY_BUSY_SECONDS)
         self._look = self._guard.cursor().execute
@@ -56,7 +59,7 @@ class SqliteReader(Freshness):
         except sqlite3.Error as error:
             raise StoreUnavailableError(str(error)) from error
         if number != self._number:
-            self._judge()
+            self._judge(self._standing)
             known = self._watch.known
             epoch = NO_EPOCH if known is None else known.epoch
             self.current = Tag(self._guard_id, number, epoch)
@@ -64,8 +67,15 @@ class SqliteReader(Freshness):
         return self.current
 
     def answers(self) -> bool:
+        """Whether the store can be asked, now; from any thread, over a connection of its own.
+
+        The others belong to the event loop: one that two threads use at once ends the process.
+        """
+        if self._closed:
+            return False
         try:
-            self.tag()
+            with closing(open_file(self._path, busy_seconds=VERIFY_BUSY_SECONDS)) as connection:
+                self._judge(connection)
         except StoreUnavailableError:
             return False
         return True
@@ -102,6 +112,7 @@ class SqliteReader(Freshness):
 
     def abandon(self) -> None:
         """In a forked process: SQLite's connections must not be used across a fork, nor closed."""
+        self._closed = True
         self._abandoned = (self._guard, self._standing, self._rights, self._signins)
         closed = sqlite3.connect(":memory:")
         closed.close()
@@ -109,13 +120,14 @@ class SqliteReader(Freshness):
         self._look = closed.execute
 
     def close(self) -> None:
+        self._closed = True
         for connection in (self._guard, self._standing, self._rights, self._signins):
             connection.close()
 
-    def _judge(self) -> None:
+    def _judge(self, connection: sqlite3.Connection) -> None:
         """The store changed: is it still the one that was served, and not an older one?"""
         before = self._watch.before()
-        row = _one(self._standing, STANDING)
+        row = _one(connection, STANDING)
         if row is not None:
             self._watch.judge(before, *row)
 

@@ -29,6 +29,7 @@ PER_SOURCE = Rate(60, 60.0)
 FAILURES_MAX = 100
 SLOW_SECONDS = 30.0
 FORGET_SECONDS = 30 * 86_400.0
+FORGET_SOURCE_SECONDS = 366 * 86_400.0
 
 
 class SqlThrottle:
@@ -74,12 +75,16 @@ class SqlThrottle:
         connection.execute(delete(sign_in_bucket).where(sign_in_bucket.c.full_at < at))
         old = sign_in_failures.c.last_try < at - FORGET_SECONDS
         connection.execute(delete(sign_in_failures).where(old))
+        unused = sign_in_source.c.last_success < at - FORGET_SOURCE_SECONDS
+        connection.execute(delete(sign_in_source).where(unused))
 
 
 def _admit(connection: Connection, bucket: str, rate: Rate, at: float) -> tuple[str, float, float]:
     query = select(sign_in_bucket.c.full_at).where(sign_in_bucket.c.name == bucket)
     before = connection.execute(query).scalar()
-    full_at, wait = admit(NEW if before is None else before, at, rate)
+    if before is None or before > at + 2 * rate.seconds:
+        before = NEW  # it was written before the clock was set back
+    full_at, wait = admit(before, at, rate)
     return bucket, full_at, wait
 
 
@@ -93,7 +98,8 @@ def _slow_wait(connection: Connection, account: str, source: str, at: float) -> 
     )
     if connection.execute(known).scalar() is not None:
         return 0.0
-    return float(row.last_try) + SLOW_SECONDS - at
+    wait = float(row.last_try) + SLOW_SECONDS - at
+    return wait if wait <= 2 * SLOW_SECONDS else 0.0  # as in `_admit`
 
 
 def _put(

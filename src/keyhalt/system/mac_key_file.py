@@ -118,8 +118,9 @@ class MacKeyFile:
     def __init__(self, path: Path, monotonic: Callable[[], float]) -> None:
         self._path = path
         self._monotonic = monotonic
-        self._keys = read_mac_keys(path)
+        # The mark first: what replaces the file while it is read is then seen at the next look.
         self._seen = self._mark()
+        self._keys = read_mac_keys(path)
         self._looked_at = monotonic()
 
     def keys(self) -> MacKeys:

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 FIELDS = "keyhalt"
 """The attribute of a record with what is told beside the message; plain values, by name."""
 _SECRETS = re.compile(
-    r"[A-Za-z0-9+/]{8,}=*\.[A-Za-z0-9+/]{8,}=*\.[A-Za-z0-9+/]{40,}=*"
+    # From where a run of letters begins, and never back into it: else a long one takes its square.
+    r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}+=*+\.[A-Za-z0-9+/]{8,}+=*+\.[A-Za-z0-9+/]{40,}+=*"
     r"|(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?i:eci-?api-?key|password)[\"']?\s*[:=]\s*[\"']?[^\s\"',}]+"
+    r"|(?i:eci-?api-?key|password|proxy-?secret)(?:[\"']?\s*[:=]\s*|[\"'],\s*b?)[\"']?[^\s\"',})]+"
 )
 
 

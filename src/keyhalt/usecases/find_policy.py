@@ -25,6 +25,7 @@ class FindPolicy:
         self._rights = rights
         self._profile = profile
         self._remembered: tuple[Tag | None, Mapping[str, Rulebook]] = (None, {})
+        self._rows: Mapping[str, PolicyRow] = {}
         self.tag = freshness.tag
         """The state of the store of rights, which `remembered` and `read` compare with."""
 
@@ -38,23 +39,21 @@ class FindPolicy:
 
         May raise StoreUnavailableError.
         """
-        known = self._remembered[1]
+        known, before = self._remembered[1], self._rows
         rows = await asyncio.to_thread(self._read)
-        policies = {row.name: rulebook_of(row, self._profile, known) for row in rows}
-        self._remembered = (tag, policies)
+        # The whole row: in a restored store a version's number may come again with another text.
+        policies = {
+            row.name: known[row.name]
+            if before.get(row.name) == row
+            else Rulebook(policy_of(row, self._profile))
+            for row in rows
+        }
+        self._remembered, self._rows = (tag, policies), {row.name: row for row in rows}
         return policies
 
     def _read(self) -> tuple[PolicyRow, ...]:
         with self._rights.look() as tx:
             return tuple(tx.policies.newest())
-
-
-def rulebook_of(row: PolicyRow, profile: Profile, known: Mapping[str, Rulebook]) -> Rulebook:
-    """A stored version, read; one that is known already is not read again."""
-    before = known.get(row.name)
-    if before is not None and before.policy.version == row.version:
-        return before
-    return Rulebook(policy_of(row, profile))
 
 
 def policy_of(row: PolicyRow, profile: Profile) -> Policy:

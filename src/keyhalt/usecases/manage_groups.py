@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from keyhalt.core.audit import AuditEvent, Event, Origin, actor_of
 from keyhalt.core.decisions import Denied, Reason
+from keyhalt.core.names import fault_of
 from keyhalt.core.principals import Operator
 from keyhalt.core.refusals import Fault, Refused
 from keyhalt.usecases.acting import check_again
@@ -153,7 +154,7 @@ class ManageGroups:
         for email in emails:
             draft = UserDraft(
                 code=email,
-                full_name=email[:FULL_NAME_MAX],
+                full_name=email[:FULL_NAME_MAX].strip(),
                 email=email,
                 role=CONTACT,
                 password=None,
@@ -222,8 +223,11 @@ def _fault_of_emails(
         return None
     for email in emails:
         before, _, after = email.partition("@")
-        if not (before and after) or len(email) > CODE_MAX:
-            detail = f"{email[:CODE_MAX]!r} is no email address of at most {CODE_MAX} characters."
+        if not (before and after) or fault_of(email, length_max=CODE_MAX) is not None:
+            detail = (
+                f"{email[:CODE_MAX]!r} is no email address of at most {CODE_MAX} characters,"
+                " all of them visible."
+            )
             return Refused(Fault.INVALID_BODY, detail, EMAIL_FIELD)
     if len({email.casefold() for email in emails}) < len(emails):
         return Refused(Fault.INVALID_BODY, "An address is named twice.", EMAIL_FIELD)

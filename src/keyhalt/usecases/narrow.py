@@ -222,7 +222,7 @@ class NarrowKey:
     def _missing(
         self, bit: PermissionSet, day: date, history: History, owner: UserFacts
     ) -> Missing:
-        (name,) = self._catalogue.names(bit) or ("a permission that this version does not know",)
+        name = next(self._catalogue.names(bit), "a permission that this version does not know")
         seen = [each for each in history.callers if covers(each.permissions, bit)]
         by = dict.fromkeys(" from ".join(w for w in (s.agent, s.network) if w) for s in seen)
         weeks = len({each.week for each in seen})
