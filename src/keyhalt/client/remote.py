@@ -38,7 +38,7 @@ class RemoteVerifier:
 
     `secret`: that listener's, when it has one. `timeout_seconds` is for the whole question, with
     its one retry after a connection that broke. Permissions are compared by name. May be used
-    from any thread and any event loop, also of a forked process; `close()` lets go of the connections.
+    from any thread and event loop, also of a forked process; `close()` lets go of connections.
     """
 
     def __init__(
