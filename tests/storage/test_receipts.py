@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from keyhalt.cli.output import show_receipt
 from keyhalt.core.audit import Actor, AuditEvent, Event, Origin
 from keyhalt.core.decisions import Allowed, Denied
 from keyhalt.storage.ledger import SqlLedger
@@ -266,3 +267,23 @@ def test_a_row_names_so_many_processes_and_counts_the_rest() -> None:
 def test_a_process_says_where_it_runs() -> None:
     """A fork says its own."""
     assert place() == (socket.gethostname(), os.getpid())
+
+
+def test_the_line_that_commands_print_names_who_was_not_reached(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Five of them by host and process; who is of the version before has no place to name."""
+    late = [WaitedFor("p", "web-2", number, HowEnded.LEASE) for number in range(1, 8)]
+    old = WaitedFor("p", None, None, HowEnded.LEASE)
+    for waited_for, said in (
+        (late[:1], " (web-2 process 1)"),
+        ([late[0], old], " (web-2 process 1, 1 more)"),
+        (late, f" ({', '.join(f'web-2 process {n}' for n in range(1, 6))}, 2 more)"),
+        ([old], ""),
+    ):
+        receipt = Receipt(9, "barrier", 1250, 1, len(waited_for), waited_for)
+        show_receipt("Deleted key 1", receipt)
+        assert capsys.readouterr().err == (
+            "Deleted key 1. In effect everywhere: epoch 9, acknowledged by 1,"
+            f" {len(waited_for)} not reached, whose leases have ended{said}, waited 1250 ms.\n"
+        )

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyhalt.usecases.barrier import HowEnded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from keyhalt.usecases.barrier import Receipt
+
+
+_NAMED = 5
 
 
 def show(rows: Sequence[Mapping[str, object]], output: str, *, columns: Sequence[str]) -> None:
@@ -59,8 +64,17 @@ def _receipt_text(receipt: Receipt) -> str:
     if receipt.acknowledged is not None:
         parts.append(f"acknowledged by {receipt.acknowledged}")
     if receipt.timed_out:
-        parts.append(f"{receipt.timed_out} not reached, whose leases have ended")
+        parts.append(f"{receipt.timed_out} not reached, whose leases have ended{_late(receipt)}")
     return ", ".join([*parts, f"waited {receipt.waited_ms} ms"])
+
+
+def _late(receipt: Receipt) -> str:
+    """Which processes those are, for who has to look after them."""
+    late = [each for each in receipt.waited_for if each.ended is HowEnded.LEASE]
+    named = [f"{each.host} process {each.pid}" for each in late if each.pid is not None]
+    more = len(late) - len(named[:_NAMED])
+    said = [*named[:_NAMED], *([f"{more} more"] if more and named else [])]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def time_text(at: datetime | None) -> str | None:
