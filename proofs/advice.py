@@ -3,7 +3,8 @@
 Twelve integrations with eleven keys: two share one, one has far more rights than it uses, one died.
 Around them is what happens anyway: programs move, are updated, come from clouds, rest; people try
 things out. All of it goes through the real recorder into the real stores; advice is asked at the
-year's end. Two traits look like what is planted and are none: what comes of them is listed.
+year's end. Two traits look like what is planted and are none: what comes of them is listed. The
+job of one of them runs once in the year.
 """
 
 from __future__ import annotations
@@ -108,6 +109,9 @@ class Key:
     """A person tries something out with curl on so many days."""
     planted: AdviceKind | None = None
     trait: str = ""
+    yearly: list[int] = field(default_factory=list)
+    """What its job of once a year does, on the day `yearly_day`."""
+    yearly_day: int = -1
 
 
 @dataclass
@@ -221,7 +225,11 @@ class Year:
             bits |= set(program.other.bits) if program.other else set()
         more = [bit for bit in self.all if bit not in bits]
         extra = len(bits) + 5 if key.trait == YEARLY else min(4, len(bits))
-        return sorted(bits) + self.chance.sample(more, extra)
+        rights = self.chance.sample(more, extra)
+        if key.trait == YEARLY:
+            # With a chance of its own, so that all else of a seed is what it was without the job.
+            key.yearly_day, key.yearly = random.Random(self.seed).randrange(DAYS), rights
+        return sorted(bits) + rights
 
     def _own(self, key: Key, bits: Sequence[int], what: str) -> None:
         number = len(self.engine.look_up.users(self.datasource.id))
@@ -266,6 +274,8 @@ class Year:
         for program in key.programs:
             for network, agent, bit in program.requests(day, self.chance):
                 self._request(caller, network, agent, bit)
+        for bit in key.yearly if day == key.yearly_day else ():
+            self._request(caller, key.programs[0].networks[0], key.programs[0].agent, bit)
         if self.chance.random() < key.tries:
             self._request(caller, "192.0.2.9", "curl", self.chance.choice(self.all))
         if self.chance.random() < key.signs_in or (key.signs_in and day % 60 == 0):

@@ -165,6 +165,19 @@ def test_rights_are_spare_when_most_were_not_used(used: int, held: int, expected
     assert (kinds(key) == [AdviceKind.RIGHTS]) == expected
 
 
+@pytest.mark.parametrize(("earlier", "expected"), [(19, True), (20, False)])
+def test_rights_that_were_used_within_a_year_are_not_spare(earlier: int, expected: bool) -> None:
+    """There are jobs that run once a year; what was used in the window as well counts once."""
+    key = replace(KEY, used=PermissionSet(1), used_earlier=PermissionSet(2 ** (earlier + 1) - 1))
+    assert (kinds(key) == [AdviceKind.RIGHTS]) == expected
+    if expected:
+        says = f"Used 1 of 41 permissions in 90 days, and {earlier} more within a year."
+        assert only(key).says == says
+        assert only(replace(key, used_earlier=PermissionSet(0b11))).evidence["usedEarlier"] == [
+            "p1.view"
+        ]
+
+
 @pytest.mark.parametrize(("days", "expected"), [(29, []), (30, [AdviceKind.RIGHTS])])
 def test_rights_are_judged_after_a_month_of_watching(days: int, expected: list[AdviceKind]) -> None:
     """Of the key, and of the counting."""

@@ -55,6 +55,21 @@ def test_callers_are_kept_by_network_and_agent_with_what_they_did(
     assert days == {0b110}  # NOON is a Tuesday
 
 
+def test_permissions_used_before_the_window_are_known_apart_and_not_for_ever(
+    world: World, recorder: UseRecorder, clock: Clock
+) -> None:
+    """By the day that each was used last; what was used again is not among them."""
+    for bits in (0b111, 0b001, HIGH):
+        come(recorder, bits=bits)
+        recorder.flush()
+        clock.pass_by(weeks=40)
+    now = clock.now().date()
+    since, earlier = now - timedelta(weeks=41), now - timedelta(weeks=81)
+    uses = SqlUses(world.engine.stores.use).gathered(1, None, since=since, earlier=earlier)
+    assert (uses.permissions, uses.earlier) == ({1: HIGH}, {1: 0b001})
+    assert SqlUses(world.engine.stores.use).gathered(1, None, since=since).earlier == {}
+
+
 def test_of_a_key_with_one_caller_nothing_needs_to_be_read(
     world: World, recorder: UseRecorder
 ) -> None:

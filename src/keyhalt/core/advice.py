@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyhalt.core.permissions import PermissionSet
+from keyhalt.core.permissions import NOTHING, PermissionSet
 from keyhalt.core.sharing import sharing
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ RIGHTS_DAYS_MIN = 30
 """Rights that lay unused for fewer days say nothing yet."""
 RIGHTS_SPARE_MIN = 5
 """With fewer to spare it is not worth a role."""
+YEAR_DAYS = 366
+"""A right that was used within them is not spare: there are jobs that run once a year."""
 QUIET_DAYS = 14
 """After which a replaced key is taken to be left by all."""
 ONE_IN = 2
@@ -58,7 +60,8 @@ class Watched:
     """A key that counts or could count again, with what is known of its use.
 
     `can_sign_in`: whether the owner has a password. `used`: the permissions that let it through
-    in the last `days`. `callers`: by whom it was used then, where those were several.
+    in the last `days`; `used_earlier`: before, within YEAR_DAYS. `callers`: by whom it was used
+    then, where those were several.
     """
 
     key_id: int
@@ -67,6 +70,7 @@ class Watched:
     can_sign_in: bool
     last_used_at: datetime | None
     used: PermissionSet
+    used_earlier: PermissionSet = NOTHING
     signed_in_at: datetime | None = None
     """When the owner did last."""
     callers: Sequence[CallerWeek] = field(default=())
@@ -207,11 +211,13 @@ def _owner(key: Watched, window: Window) -> Advice | None:
 def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None:
     held = key.owner.permissions
     used = PermissionSet(key.used & held)
+    earlier = PermissionSet(key.used_earlier & held & ~used)
     days = window.seen_days(key.created_at)
-    spare = held.bit_count() - used.bit_count()
+    needed = used.bit_count() + earlier.bit_count()
+    spare = held.bit_count() - needed
     if not used or key.successor or days < RIGHTS_DAYS_MIN or spare < RIGHTS_SPARE_MIN:
         return None
-    if used.bit_count() * ONE_IN > held.bit_count():
+    if needed * ONE_IN > held.bit_count():
         return None
     count = f"{used.bit_count()} of {held.bit_count()}"
     evidence: dict[str, object] = {
@@ -219,9 +225,11 @@ def _rights(key: Watched, window: Window, catalogue: Catalogue) -> Advice | None
         "held": held.bit_count(),
         "days": days,
         "usedPermissions": list(catalogue.names(used)),
+        "usedEarlier": list(catalogue.names(earlier)),
     }
     step = "Narrow it: a service account whose role has just these, with a key of its own."
-    says = f"Used {count} permissions in {days} days."
+    more = f", and {earlier.bit_count()} more within a year" if earlier else ""
+    says = f"Used {count} permissions in {days} days{more}."
     return Advice(AdviceKind.RIGHTS, key.key_id, says, step, evidence)
 
 

@@ -210,16 +210,24 @@ class SqlUses:
             return connection.execute(query).scalars().all()
 
     def gathered(
-        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
+        self,
+        datasource_id: int,
+        key_ids: Sequence[int] | None,
+        *,
+        since: date,
+        earlier: date | None = None,
     ) -> Gathered:
         begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
         with transaction(self._engine, write=False) as connection:
             rows = connection.execute(_of(key_use, datasource_id, key_ids)).all()
             used = {row.key_id: _used_since(row, since) for row in rows}
+            known = {row.key_id: _used_since(row, earlier or since) for row in rows}
+            before = {key_id: PermissionSet(each & ~used[key_id]) for key_id, each in known.items()}
             return Gathered(
                 counted_since=_counted_since(connection),
                 last={row.key_id: _last_use(row) for row in rows},
                 permissions={key_id: each for key_id, each in used.items() if each},
+                earlier={key_id: each for key_id, each in before.items() if each},
                 callers=callers.read(connection, datasource_id, key_ids, since),
                 exposures=exposures.read(connection, begin, key_ids),
                 tokens=token_uses.read(connection, datasource_id, since) if key_ids is None else {},

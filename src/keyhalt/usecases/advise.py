@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyhalt.core.advice import (
+    YEAR_DAYS,
     Advice,
     AdviceKind,
     Exposed,
@@ -204,8 +205,8 @@ class Advise:
         self, datasource_id: int, key_ids: Sequence[int] | None, days: int
     ) -> tuple[Window, Gathered]:
         now = self._clock.now()
-        since = (now - timedelta(days=days)).date()
-        uses = self._uses.gathered(datasource_id, key_ids, since=since)
+        since, earlier = ((now - timedelta(days=each)).date() for each in (days, YEAR_DAYS))
+        uses = self._uses.gathered(datasource_id, key_ids, since=since, earlier=earlier)
         return Window(now, days, uses.counted_since), uses
 
     def _of_keys(self, keys: Sequence[KeyRow], known: _Known, window: Window) -> Iterator[Advised]:
@@ -236,6 +237,7 @@ def _watched(row: KeyRow, known: _Known) -> Watched:
         can_sign_in=row.owner_id not in known.silent,
         last_used_at=last.at if last else None,
         used=uses.permissions.get(row.id, NOTHING),
+        used_earlier=uses.earlier.get(row.id, NOTHING),
         signed_in_at=known.signed_in.get(row.owner_id),
         callers=uses.callers.get(row.id, ()),
         exposures=[

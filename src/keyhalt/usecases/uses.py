@@ -77,6 +77,8 @@ class Gathered:
     counted_since: date | None
     last: Mapping[int, LastUse]
     permissions: Mapping[int, PermissionSet]
+    earlier: Mapping[int, PermissionSet]
+    """Those that let a key through before, and not in those days."""
     callers: Mapping[int, Sequence[CallerWeek]]
     """Of keys that more than one network or agent used, and of no others."""
     exposures: Mapping[int, Sequence[Exposure]]
@@ -125,11 +127,16 @@ class UseReader(Protocol):
         """The ids of those, last used first; used then or later. One statement."""
 
     def gathered(
-        self, datasource_id: int, key_ids: Sequence[int] | None, *, since: date
+        self,
+        datasource_id: int,
+        key_ids: Sequence[int] | None,
+        *,
+        since: date,
+        earlier: date | None = None,
     ) -> Gathered:
         """What advice is made from, of these keys or, None, of all and of tokens.
 
-        At most five statements.
+        `earlier`: from when on permissions count that were used before. At most five statements.
         """
 
     def exposed(self, *, since: date) -> Sequence[int]:
