@@ -6,7 +6,10 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,62 @@ def test_importing_any_module_reads_no_setting_and_opens_nothing() -> None:
         [sys.executable, "-c", code], env={}, cwd="/", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# What several verbs share; each of the others is a verb, and calls no other.
+SHARED = {
+    "acting", "barrier", "covering", "keep_bits", "keeping", "making_keys", "new_passwords",
+    "new_users", "people", "ports", "replaying", "rows", "timing", "user_rules", "uses",
+}  # fmt: skip
+IMPURE = {
+    "asyncio", "concurrent", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",
+    "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile",
+    "threading", "time", "uuid",
+}  # fmt: skip
+
+
+def contract(name: str) -> dict[str, Any]:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return next(each for each in contracts["contracts"] if each["name"] == name)
+
+
+def modules_in(folder: str) -> set[str]:
+    paths = [path for path in (ROOT / "src" / folder).iterdir() if not path.stem.startswith("__")]
+    return {path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file()}
+
+
+def test_no_module_is_left_out_of_the_contracts_that_name_all_of_a_kind() -> None:
+    """A list that lacks the newest module checks nothing of it."""
+    app = contract("an app behind the keys uses only the public surface")
+    verbs = contract("use cases never call each other")
+    assert set(app["forbidden_modules"]) == {f"keyhalt.{name}" for name in modules_in("keyhalt")}
+    assert set(verbs["modules"]) == {
+        f"keyhalt.usecases.{name}" for name in modules_in("keyhalt/usecases") - SHARED
+    }
+
+
+def test_core_is_pure() -> None:
+    """The standard library only, and of that no clock, no chance, no waiting, nothing outside."""
+    core = sorted((ROOT / "src" / "keyhalt" / "core").glob("*.py"))
+    assert [f"{p.name}: {what}" for p in core for what in _impure(ast.parse(p.read_text()))] == []
+
+
+def _impure(tree: ast.Module) -> Iterator[str]:
+    pure = (sys.stdlib_module_names - IMPURE) | {"keyhalt"}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        yield from (name for name in names if name.partition(".")[0] not in pure)
+        if isinstance(node, ast.AsyncFunctionDef | ast.Await):
+            yield "waits"
+        if isinstance(node, ast.Name) and node.id in {"open", "print", "input"}:
+            yield node.id
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in {"now", "today", "utcnow"}:
+            yield f".{called.attr}()"
 
 
 def test_the_public_surface_needs_no_server(tmp_path: Path) -> None:

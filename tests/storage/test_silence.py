@@ -49,6 +49,12 @@ class Between:
     def speak(self) -> None:
         self._silent = False
 
+    def cut(self) -> None:
+        """End every connection there is, as a link or a pooler that goes away does."""
+        for each in self._live:
+            with suppress(OSError):
+                each.near.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         for each in self._sockets:
             with suppress(OSError):
@@ -160,6 +166,18 @@ def test_a_database_that_goes_silent_after_a_commit_keeps_no_change_for_ever(
     _, other = behind.key(behind.user("ada", "orders.view"))
     until(lambda: isinstance(ask(behind.engine, other), Allowed))
     until(lambda: remembers(behind.engine, other))
+
+
+def test_the_lease_comes_back_after_connections_that_end_without_a_word(
+    behind: World, between: Between
+) -> None:
+    """Its keeper mostly waits for a word from the database when that happens."""
+    until(behind.engine.ready)
+    page = behind.engine.freshness
+    for _ in range(5):
+        before = page.deadline
+        between.cut()
+        until(lambda before=before: page.deadline > before)  # type: ignore[misc]
 
 
 def test_a_commit_that_is_never_answered_is_not_reported_as_done(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import pytest
 
 from keyhalt.core.decisions import Allowed, Denied, Presented
 from keyhalt.core.secrets import MacKeysError
-from keyhalt.system.mac_key_file import MacKeyFile, mac_keys_from_text, read_mac_keys
+from keyhalt.system.mac_key_file import (
+    MacKeyFile,
+    MacKeyFileStore,
+    mac_keys_from_text,
+    read_mac_keys,
+)
+from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 from tests.world import OPERATOR, ORIGIN, World
 
 
@@ -114,6 +121,28 @@ def test_what_replaces_the_file_while_a_process_starts_is_seen_too(world: World)
     assert set(file.keys().generations) == {0}
     now[0] = 1.5
     assert set(file.keys().generations) == {0, 1}
+
+
+def test_two_who_change_the_mac_keys_at_once_lose_nothing(world: World, tmp_path: Path) -> None:
+    """The later one is told to look again; of two first keys the first one stays."""
+    path, rights = world.folder / "mac-keys.toml", world.engine.rights
+
+    class Outrun(MacKeyFileStore):
+        """Another command is done between this one's look and its writing."""
+
+        def fresh_key(self) -> bytes:
+            other = ManageMacKeys(store=MacKeyFileStore(self._path), rights=rights, clock=clock)
+            (other.first if self._path != path else partial(other.add, OPERATOR, ORIGIN))()
+            return super().fresh_key()
+
+    clock = world.engine.clock
+    with pytest.raises(MacKeysError, match="meanwhile"):
+        ManageMacKeys(store=Outrun(path), rights=rights, clock=clock).add(OPERATOR, ORIGIN)
+    assert set(read_mac_keys(path).generations) == {0, 1}
+    new = tmp_path / "new" / "mac-keys.toml"
+    assert ManageMacKeys(store=Outrun(new), rights=rights, clock=clock).first() == read_mac_keys(
+        new
+    )
 
 
 def test_accept_everywhere_then_mint_refuses_no_key(world: World) -> None:

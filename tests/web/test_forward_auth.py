@@ -15,7 +15,6 @@ from joserfc import jwk, jws, jwt
 from joserfc.errors import SecurityWarning
 from starlette.testclient import TestClient
 
-from keyhalt.storage.schema import policy
 from tests.world import OPERATOR, ORIGIN, World
 
 INTERNAL = 8081
@@ -224,19 +223,6 @@ def test_a_policy_edit_counts_at_the_next_question_in_every_process(world: World
         assert proxy.ask("/orders/17", key).status_code == 403
         assert apply(world, applied.row.text).receipt is None
     world.others.clear()
-
-
-def test_a_version_that_comes_again_with_another_text_is_read_anew(
-    world: World, proxy: Proxy
-) -> None:
-    """After a restore the numbers of versions go on from where the copy stood."""
-    narrower = POLICY.replace('"/orders/{id}"', '"/orders/{id}/lines"')
-    key = key_of(world, "orders.view")
-    assert proxy.ask("/orders/17", key).status_code == 200
-    with world.engine.stores.rights.begin() as connection:
-        connection.execute(policy.delete())
-    assert apply(world, narrower).row.version == 1
-    assert status_of(proxy, proxy.ask("/orders/17", key)) == 403
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,6 @@ class Reply:
 
 NO_CONTENT = Reply(status=204)
 
-Outcome = "Reply | Denied | Refused"
-Handler = "Callable[[Call], Reply | Denied | Refused]"
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -7,6 +7,7 @@ import select
 import threading
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from keyhalt.usecases.ports import StoreUnavailableError
@@ -96,11 +97,16 @@ class Keeper:
     def _listen(self, seconds: float) -> None:
         with self._engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
-            # What came with the answer to a statement is not on the wire any more.
-            if any(True for _ in driver.notifies(timeout=0)):
-                return
-            self._sleep(seconds, driver.fileno())
-            list(driver.notifies(timeout=0))
+            try:
+                # What came with the answer to a statement is not on the wire any more.
+                if any(True for _ in driver.notifies(timeout=0)):
+                    return
+                self._sleep(seconds, driver.fileno())
+                list(driver.notifies(timeout=0))
+            except psycopg.Error as error:
+                # Its connection ended without a word. The driver's own error ends no turn.
+                connection.invalidate()
+                raise StoreUnavailableError(str(error)) from error
 
     def _sleep(self, seconds: float, *also: int) -> None:
         select.select([self._wake_read, *also], [], [], seconds)

@@ -8,6 +8,7 @@ Many sources have a row together for each reason: so no flood fills the disk.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter, deque
 from dataclasses import replace
@@ -33,6 +34,7 @@ FEW = 10
 QUEUE_MAX = 50_000
 """Rows that wait while the store cannot be written."""
 _Like = tuple[str, str, str]
+_log = logging.getLogger("keyhalt")
 
 
 class _More:
@@ -136,7 +138,10 @@ class BatchRecorder:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # noqa: BLE001 - a batch that cannot be written is not the last
+                _log.exception("events were lost for the audit log")
 
 
 def _of_any_source(event: AuditEvent) -> AuditEvent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import stat
 import tomllib
@@ -66,7 +67,6 @@ def _generation(number: str, row: object) -> Generation:
 
 def write_mac_keys(path: Path, keys: MacKeys) -> None:
     """Replace the file in one step: a crash leaves the old one or the new one, never a part."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = ["# MAC keys of Keyhalt. Secret. Keep a copy apart from the database.\n"]
     for number, generation in sorted(keys.generations.items()):
         lines.append(f'\n[generation.{number}]\nstate = "{generation.state.value}"\n')
@@ -94,8 +94,24 @@ class MacKeyFileStore:
     def read(self) -> MacKeys | None:
         return read_mac_keys(self._path) if self._path.exists() else None
 
-    def write(self, keys: MacKeys) -> None:
-        write_mac_keys(self._path, keys)
+    def write(self, keys: MacKeys, *, over: MacKeys | None) -> None:
+        """Who writes takes turns: two commands at once do not undo each other."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if self._usable() != over:
+                raise MacKeysError("the MAC keys were changed meanwhile; look, and do it again")
+            write_mac_keys(self._path, keys)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _usable(self) -> MacKeys | None:
+        try:
+            return self.read()
+        except MacKeysError:
+            return None
 
     def fresh_key(self) -> bytes:
         return os.urandom(MAC_KEY_BYTES_MIN)

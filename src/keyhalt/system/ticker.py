@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger("keyhalt")
+
 
 class Ticker:
-    """`work` takes turns with itself and does not raise."""
+    """`work` takes turns with itself. If it raises, that is logged, and it has its next turn."""
 
     def __init__(self, name: str, seconds: float, work: Callable[[], None]) -> None:
         self._seconds = seconds
@@ -26,4 +29,7 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
-            self._work()
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001 - whatever it was, the next turn may do
+                _log.exception("%s: a turn failed", self._thread.name)

@@ -51,7 +51,12 @@ class ManageMacKeys:
             raise MacKeysError(
                 "the MAC keys are gone but keys made with them exist; run 'keyhalt mac-key lost'"
             )
-        return self._write([Generation(0, GenerationState.MINT, self._store.fresh_key())])
+        first = Generation(0, GenerationState.MINT, self._store.fresh_key())
+        try:
+            return self._write([first], over=None)
+        except MacKeysError:
+            # Another process may have come first; then its keys are the first.
+            return self._required()
 
     def add(self, acting: Operator, origin: Origin) -> GenerationRow | Refused:
         """A fresh generation that is accepted everywhere and mints nowhere yet."""
@@ -60,7 +65,7 @@ class ManageMacKeys:
         if number is None:
             return Refused(Fault.CONFLICT, "All 16 generations are taken; remove an unused one.")
         new = Generation(number, GenerationState.ACCEPT, self._store.fresh_key())
-        self._write([*keys.generations.values(), new])
+        self._write([*keys.generations.values(), new], over=keys)
         return self._done(acting, origin, "add", number)
 
     def mint(
@@ -76,7 +81,8 @@ class ManageMacKeys:
         before = replace(keys.minting, state=GenerationState.ACCEPT)
         others = [g for g in keys.generations.values() if g.number not in (number, before.number)]
         minting = replace(chosen, state=GenerationState.MINT)
-        self._write([*others, *([before] if before.number != number else []), minting])
+        changed = [*others, *([before] if before.number != number else []), minting]
+        self._write(changed, over=keys)
         return self._done(acting, origin, "mint", number)
 
     def lost(
@@ -111,7 +117,7 @@ class ManageMacKeys:
             if free is None:
                 raise MacKeysError("all 16 generations are lost; delete the keys of one first")
             known[free] = Generation(free, GenerationState.MINT, self._store.fresh_key())
-        keys = self._write(known.values())
+        keys = self._write(known.values(), over=there)
         self._record(acting, origin, "lost", number)
         return keys
 
@@ -141,7 +147,7 @@ class ManageMacKeys:
                 else f"Generation {number} still has {living} keys; they would stop counting."
             )
             return Refused(Fault.INVALID_STATE, detail)
-        self._write([g for g in keys.generations.values() if g.number != number])
+        self._write([g for g in keys.generations.values() if g.number != number], over=keys)
         self._record(acting, origin, "remove", number)
         return GenerationRow(number, chosen.state, 0)
 
@@ -153,9 +159,9 @@ class ManageMacKeys:
             )
         return keys
 
-    def _write(self, generations: Iterable[Generation]) -> MacKeys:
+    def _write(self, generations: Iterable[Generation], *, over: MacKeys | None) -> MacKeys:
         keys = MacKeys({g.number: g for g in generations})
-        self._store.write(keys)
+        self._store.write(keys, over=over)
         return keys
 
     def _free(self, taken: Iterable[int]) -> int | None:

@@ -323,7 +323,9 @@ class MacKeyStore(Protocol):
     def read(self) -> MacKeys | None:
         """None when there are none yet, or no more. Raises MacKeysError for unusable ones."""
 
-    def write(self, keys: MacKeys) -> None: ...
+    def write(self, keys: MacKeys, *, over: MacKeys | None) -> None:
+        """Raises MacKeysError where there are others by now than `over`; None: none usable."""
+
     def fresh_key(self) -> bytes: ...
 
 

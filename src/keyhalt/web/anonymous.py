@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from keyhalt.client.problems import Header
     from keyhalt.core.refusals import Refused
 
-Answerer = "Callable[[Scope, Receive], Awaitable[Reply | Denied | Refused]]"
-
 
 class Anonymous:
     """One address with one method. Check 1, HTTPS, holds here too: a password is a secret."""
