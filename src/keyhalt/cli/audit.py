@@ -11,6 +11,7 @@ import click
 
 from keyhalt.cli.context import (
     EXIT_DENIED,
+    EXIT_USAGE,
     Failure,
     data_option,
     find_datasource,
@@ -66,8 +67,10 @@ def list_events(
     data: Path | None,
 ) -> None:
     """List the newest events, newest first: changes, denials and sign-ins. It is logged, too."""
+    if request_id == "":
+        raise Failure("--request-id is empty", EXIT_USAGE)
     with tools().engine(data=data) as verbs:
-        place = find_datasource(verbs, datasource) if datasource else None
+        place = None if datasource is None else find_datasource(verbs, datasource)
         query = AuditQuery(
             datasource_id=place.id if place else None,
             request_id=request_id,
