@@ -129,7 +129,9 @@ def verify(anchors: TextIO | None, output: str, data: Path | None) -> None:
         say("No anchor proves how far the log had come: what is missing at its end is not seen.")
     if seen.findings:
         more = "more than " if seen.more else ""
-        raise Failure(f"{more}{len(seen.findings)} flaws: see docs/audit.md", EXIT_DENIED)
+        number = len(seen.findings)
+        flaws = "1 flaw" if number == 1 else f"{more}{number} flaws"
+        raise Failure(f"{flaws}: see docs/audit.md", EXIT_DENIED)
 
 
 @audit.command()

@@ -66,9 +66,7 @@ def freeze(
             raise Failure("say which keys: --datasource, --issued-before, --generation", EXIT_USAGE)
         done = verbs.freeze_keys(
             operator(),
-            datasource_id=(
-                None if datasource is None else find_datasource(verbs, datasource).id
-            ),
+            datasource_id=(None if datasource is None else find_datasource(verbs, datasource).id),
             issued_before=issued_before.replace(tzinfo=UTC) if issued_before else None,
             generation=generation,
             origin=origin(),
