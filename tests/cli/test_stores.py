@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,28 @@ def test_an_empty_store_file_says_what_to_run(keyhalt: Keyhalt, data: Path) -> N
     (data / "rights.db").touch()
     done = keyhalt("key", "list")
     assert (done.code, "keyhalt db upgrade" in done.err) == (78, True)
+
+
+def test_a_store_of_a_later_version_says_so_and_stays_as_it_is(
+    keyhalt: Keyhalt, data: Path, password: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an update is rolled back. `db upgrade` would not help, and is not advised."""
+    monkeypatch.setenv("KEYHALT_INSECURE_HTTP", "true")
+    with closing(sqlite3.connect(data / "rights.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = 'rights_9999'")
+    init = ["init", "--environment", "Lab", "--datasource", "acme", "--admin", "ada"]
+    again = [*init, "--password-file", str(password)]
+    checks = [["db", "check"], ["db", "upgrade"], ["serve", "--port", "0"], again]
+    for command in (*OPENING, *checks):
+        done = keyhalt(*command)
+        assert (done.code, done.out, done.err.count("\n")) == (78, "", 1), done
+        assert "a later version of Keyhalt" in done.err
+        assert "rights_9999" in done.err
+        assert "db upgrade" not in done.err
+    with closing(sqlite3.connect(data / "rights.db")) as store:
+        assert store.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            ("rights_9999",)
+        ]
 
 
 def test_a_file_in_place_of_the_folder_is_one_line(

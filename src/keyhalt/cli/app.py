@@ -70,6 +70,13 @@ COMMANDS = {
     ),
 }  # fmt: skip
 
+# What click calls the types of its numbers, and what people do.
+_WORDS = (
+    ("a valid integer range", "a whole number"),
+    ("a valid integer", "a whole number"),
+    ("a valid float range", "a number"),
+)
+
 
 class Lazy(click.Group):
     """A group that imports a command only when somebody asks for it."""
@@ -146,6 +153,8 @@ def _told(error: Exception) -> tuple[str, int]:
 def _one_line(error: click.ClickException) -> str:
     """What click found wrong, and where to read on."""
     message = " ".join(error.format_message().split())
+    for theirs, ours in _WORDS:
+        message = message.replace(theirs, ours)
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message

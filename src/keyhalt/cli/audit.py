@@ -11,6 +11,7 @@ import click
 
 from keyhalt.cli.context import (
     EXIT_DENIED,
+    EXIT_USAGE,
     Failure,
     data_option,
     find_datasource,
@@ -66,8 +67,10 @@ def list_events(
     data: Path | None,
 ) -> None:
     """List the newest events, newest first: changes, denials and sign-ins. It is logged, too."""
+    if request_id == "":
+        raise Failure("--request-id is empty", EXIT_USAGE)
     with tools().engine(data=data) as verbs:
-        place = find_datasource(verbs, datasource) if datasource else None
+        place = None if datasource is None else find_datasource(verbs, datasource)
         query = AuditQuery(
             datasource_id=place.id if place else None,
             request_id=request_id,
@@ -126,7 +129,9 @@ def verify(anchors: TextIO | None, output: str, data: Path | None) -> None:
         say("No anchor proves how far the log had come: what is missing at its end is not seen.")
     if seen.findings:
         more = "more than " if seen.more else ""
-        raise Failure(f"{more}{len(seen.findings)} flaws: see docs/audit.md", EXIT_DENIED)
+        number = len(seen.findings)
+        flaws = "1 flaw" if number == 1 else f"{more}{number} flaws"
+        raise Failure(f"{flaws}: see docs/audit.md", EXIT_DENIED)
 
 
 @audit.command()

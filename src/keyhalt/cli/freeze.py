@@ -20,6 +20,7 @@ from keyhalt.cli.context import (
 )
 from keyhalt.cli.output import show, show_receipt, time_text
 from keyhalt.core.decisions import Denied
+from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.refusals import Refused
 from keyhalt.core.secrets import GENERATIONS
 
@@ -65,7 +66,7 @@ def freeze(
             raise Failure("say which keys: --datasource, --issued-before, --generation", EXIT_USAGE)
         done = verbs.freeze_keys(
             operator(),
-            datasource_id=find_datasource(verbs, datasource).id if datasource else None,
+            datasource_id=(None if datasource is None else find_datasource(verbs, datasource).id),
             issued_before=issued_before.replace(tzinfo=UTC) if issued_before else None,
             generation=generation,
             origin=origin(),
@@ -76,12 +77,12 @@ def freeze(
 
 
 @click.command()
-@click.argument("freeze_id", metavar="ID", type=click.IntRange(1))
+@click.argument("freeze_id", metavar="ID", type=click.IntRange(1, ID_MAX))
 @data_option
 def thaw(freeze_id: int, data: Path | None) -> None:
     """Let the keys of a freeze count again."""
     with tools().engine(data=data) as verbs:
         done = verbs.freeze_keys.thaw(operator(), freeze_id, origin())
     if isinstance(done, Denied):
-        fail(done)
+        fail(done, missing=f"there is no freeze {freeze_id}; see keyhalt freeze --list")
     show_receipt(f"Thawed {done.row.id}: {done.keys} keys count again", done.receipt)

@@ -22,6 +22,7 @@ from keyhalt.cli.context import (
     tools,
 )
 from keyhalt.cli.output import say, show, show_one, show_receipt, time_text
+from keyhalt.core.keytext import ID_MAX
 from keyhalt.core.names import near
 from keyhalt.core.paths import segments_of
 from keyhalt.core.policies import ANY_KEY, NAME
@@ -122,7 +123,7 @@ def list_policies(output: str, data: Path | None) -> None:
 
 @policy.command("show")
 @click.argument("name")
-@click.option("--version", type=click.IntRange(1), help="[default: the newest]")
+@click.option("--version", type=click.IntRange(1, ID_MAX), help="[default: the newest]")
 @data_option
 def show_policy(name: str, version: int | None, data: Path | None) -> None:
     """Print a policy as it was written."""

@@ -74,7 +74,9 @@ def create(
     with opened(data, datasource) as (verbs, place):
         topmosts = _topmosts(verbs, topmost)
         _check_nodes(place, topmosts, data)
-        role_name = find_role(verbs, place, role or verbs.profile.default_role).name
+        role_name = find_role(
+            verbs, place, verbs.profile.default_role if role is None else role
+        ).name
         password = None if no_password or service else read_password(password_file)
         draft = UserDraft(
             code, full_name or code[:32], email, role_name, password, topmosts, service=service

@@ -12,6 +12,7 @@ from keyhalt.storage import migrate
 from keyhalt.storage.schema import RIGHTS, SIGN_INS, USE
 from keyhalt.storage.stores import engine_of
 from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.ports import UnfitStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,12 @@ def faults_of_schema(stores: Stores) -> list[str]:
     faults: list[str] = []
     for name, metadata in METADATA.items():
         engine = engine_of(stores, name)
-        if not migrate.is_current(name, engine):
-            faults.append(f"{name}: the schema is of another version; run 'keyhalt db upgrade'")
+        try:
+            if not migrate.is_current(name, engine):
+                faults.append(f"{name}: the schema is of another version; run 'keyhalt db upgrade'")
+                continue
+        except UnfitStoreError as error:
+            faults.append(str(error))
             continue
         with transaction(engine, write=False) as connection:
             faults += [f"{name}: {fault}" for fault in _compared(connection, metadata)]

@@ -9,8 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 from keyhalt.storage.transactions import transaction
+from keyhalt.usecases.ports import UnfitStoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -31,6 +34,7 @@ def upgrade(store: str, engine: Engine) -> None:
     """Bring one store to this version's schema. Does nothing when it is there.
 
     Takes the store's write lock first, so that processes that start together take turns.
+    Raises UnfitStoreError where a later version has been.
     """
     with transaction(engine, write=True) as connection:
         upgrade_on(store, connection)
@@ -38,6 +42,7 @@ def upgrade(store: str, engine: Engine) -> None:
 
 def upgrade_on(store: str, connection: Connection, to: str = "head") -> None:
     """As `upgrade`, in the caller's transaction."""
+    _current(store, connection)
     config = _config(store)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table(store, connection)
@@ -50,12 +55,27 @@ def script_of(store: str) -> ScriptDirectory:
 
 
 def is_current(store: str, engine: Engine) -> bool:
-    """Whether the store has exactly this version's schema."""
+    """Whether the store has exactly this version's schema.
+
+    Raises UnfitStoreError where a later version has been.
+    """
     head = script_of(store).get_current_head()
     with transaction(engine, write=False) as connection:
-        options = {"version_table": version_table(store, connection)}
-        context = MigrationContext.configure(connection, opts=options)
-        return context.get_current_revision() == head
+        return _current(store, connection) == head
+
+
+def _current(store: str, connection: Connection) -> str | None:
+    """The last migration that the store had. There is no way back from one not known here."""
+    options = {"version_table": version_table(store, connection)}
+    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    try:
+        script_of(store).get_revision(current or "base")
+    except (CommandError, ResolutionError):
+        raise UnfitStoreError(
+            f"{store}: a later version of Keyhalt has brought the schema to {current}, which this"
+            " one does not know; run that version, or put a backup from before back"
+        ) from None
+    return current
 
 
 def version_table(store: str, connection: Connection) -> str:
