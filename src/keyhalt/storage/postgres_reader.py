@@ -1,7 +1,8 @@
 """The store as a verifier asks it on PostgreSQL: psycopg in the event loop, on the primary.
 
 Autocommit, one prepared statement a question. A connection that fails or takes too long is thrown
-away and the store counts as unavailable; the next question makes a new one.
+away and the store counts as unavailable; the next question makes a new one. One that the server had
+ended while it lay idle says nothing of the server now: then the question is asked once more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from keyhalt.storage.postgres import Database, connect_arguments, driver_url
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, session_facts, token_facts
-from keyhalt.storage.silence import ImpatientAsyncConnection
+from keyhalt.storage.silence import ImpatientAsyncConnection, SilentError
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ def _with_standing(question: str) -> str:
 _KEY_BY_ID, _KEY_BY_DIGEST = map(_with_standing, (_ask.key_by_id, _ask.key_by_digest))
 _USER = _with_standing(_ask.user)
 _Row = tuple[Any, ...]
+
+
+class _EndedError(psycopg.OperationalError):
+    """The server had ended the connection while it lay idle."""
 
 
 class PostgresReader:
@@ -94,9 +99,7 @@ class PostgresReader:
     def close(self) -> None:
         """For good: what is asked after this cannot be answered."""
         self._closed = True
-        for connection in self._idle:
-            connection.pgconn.finish()
-        self._idle.clear()
+        self._let_go()
 
     def abandon(self) -> None:
         """In a forked process: the connections are its parent's, so not one byte is sent."""
@@ -126,14 +129,25 @@ class PostgresReader:
         if self._closed:
             raise StoreUnavailableError("closed")
         try:
-            async with self._connection() as connection:
-                cursor = await connection.execute(sql.encode(), values)
-                row = await cursor.fetchone()
+            try:
+                row = await self._asked(sql, values)
+            except _EndedError:
+                row = await self._asked(sql, values)
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise StoreUnavailableError(str(error)) from error
         # The lease's thread may have found meanwhile that this is not the store it was.
         self._watch.check()
         return row
+
+    async def _asked(self, sql: str, values: tuple[object, ...]) -> _Row | None:
+        async with self._connection() as connection:
+            cursor = await connection.execute(sql.encode(), values)
+            return await cursor.fetchone()
+
+    def _let_go(self) -> None:
+        for connection in self._idle:
+            connection.pgconn.finish()
+        self._idle.clear()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[ImpatientAsyncConnection]:
@@ -141,9 +155,18 @@ class PostgresReader:
         async with asyncio.timeout(self._seconds):
             await self._room.acquire()
         try:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            lay_idle = bool(self._idle)
+            connection = self._idle.pop() if lay_idle else await self._connect()
             try:
                 yield connection
+            except psycopg.OperationalError as error:
+                ended = lay_idle and connection.closed and not isinstance(error, SilentError)
+                connection.pgconn.finish()
+                if not ended:
+                    raise
+                # The others lay idle as long, and will have ended with it.
+                self._let_go()
+                raise _EndedError(str(error)) from error
             except BaseException:
                 connection.pgconn.finish()
                 raise
