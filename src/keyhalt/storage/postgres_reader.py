@@ -1,7 +1,8 @@
 """The store as a verifier asks it on PostgreSQL: psycopg in the event loop, on the primary.
 
 Autocommit, one prepared statement a question. A connection that fails or takes too long is thrown
-away and the store counts as unavailable; the next question makes a new one.
+away and the store counts as unavailable; the next question makes a new one. One that the server had
+ended while it lay idle says nothing of the server now: then the question is asked once more.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from keyhalt.storage.postgres import Database, connect_arguments, driver_url
 from keyhalt.storage.questions import ANY_IMPORTED, STANDING, Questions
 from keyhalt.storage.rows import key_facts, session_facts, token_facts
-from keyhalt.storage.silence import ImpatientAsyncConnection
+from keyhalt.storage.silence import ImpatientAsyncConnection, SilentError
 from keyhalt.usecases.ports import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ _TOKEN, _SESSION, _IMPORTED, _STANDING = (
     sql.encode() for sql in (_ask.token, _ask.session, ANY_IMPORTED, STANDING)
 )
 _Row = tuple[Any, ...]
+
+
+class _EndedError(psycopg.OperationalError):
+    """The server had ended the connection while it lay idle."""
 
 
 class PostgresReader:
@@ -99,9 +104,7 @@ class PostgresReader:
     def close(self) -> None:
         """For good: what is asked after this cannot be answered."""
         self._closed = True
-        for cursor in self._idle:
-            cursor.connection.pgconn.finish()
-        self._idle.clear()
+        self._let_go()
 
     def abandon(self) -> None:
         """In a forked process: the connections are its parent's, so not one byte is sent."""
@@ -131,7 +134,10 @@ class PostgresReader:
         if self._closed:
             raise StoreUnavailableError("closed")
         try:
-            row = await self._asked(sql, values)
+            try:
+                row = await self._asked(sql, values)
+            except _EndedError:
+                row = await self._asked(sql, values)
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise StoreUnavailableError(str(error)) from error
         # The lease's thread may have found meanwhile that this is not the store it was.
@@ -147,14 +153,9 @@ class PostgresReader:
             await self._room.acquire()
         try:
             # One cursor for each connection: making one costs as much as a tenth of a question.
-            cursor = self._idle.pop() if self._idle else (await self._connect()).cursor()
-            try:
-                await cursor.execute(sql, values)
-                row = await cursor.fetchone()
-            except BaseException:
-                # Kept only when all went well; otherwise nobody knows what it is in the middle of.
-                cursor.connection.pgconn.finish()
-                raise
+            lay_idle = bool(self._idle)
+            cursor = self._idle.pop() if lay_idle else (await self._connect()).cursor()
+            row = await self._fetched(cursor, sql, values, lay_idle=lay_idle)
             if self._closed:
                 cursor.connection.pgconn.finish()
             else:
@@ -162,6 +163,30 @@ class PostgresReader:
         finally:
             self._room.release()
         return row
+
+    async def _fetched(
+        self, cursor: AsyncCursor[_Row], sql: bytes, values: tuple[object, ...], *, lay_idle: bool
+    ) -> _Row | None:
+        """Whatever goes wrong ends the connection: nobody knows what it is in the middle of."""
+        try:
+            await cursor.execute(sql, values)
+            return await cursor.fetchone()
+        except psycopg.OperationalError as error:
+            ended = lay_idle and cursor.connection.closed and not isinstance(error, SilentError)
+            cursor.connection.pgconn.finish()
+            if not ended:
+                raise
+            # The others lay idle as long, and will have ended with it.
+            self._let_go()
+            raise _EndedError(str(error)) from error
+        except BaseException:
+            cursor.connection.pgconn.finish()
+            raise
+
+    def _let_go(self) -> None:
+        for cursor in self._idle:
+            cursor.connection.pgconn.finish()
+        self._idle.clear()
 
     async def _connect(self) -> ImpatientAsyncConnection:
         """Looks at what it leads to: a database that came back may be another, or an older one."""

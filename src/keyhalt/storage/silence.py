@@ -22,6 +22,10 @@ PULSE_SECONDS = 0.1
 _Result = TypeVar("_Result")
 
 
+class SilentError(OperationalError):
+    """Nothing was said for too long."""
+
+
 class ImpatientConnection(Connection[Any]):
     """What it was in the middle of is unknown when it gives up, so it is closed then."""
 
@@ -72,7 +76,7 @@ def _while_answered(
             silent = 0.0 if ready else silent + PULSE_SECONDS
             if silent >= silence_seconds:
                 connection.finish()
-                raise OperationalError(f"the database said nothing for {silent:.1f} s")
+                raise SilentError(f"the database said nothing for {silent:.1f} s")
             wanted = steps.send(ready or waiting.READY_NONE)
     except StopIteration as done:
         result: _Result = done.value
