@@ -201,7 +201,7 @@ def check_transport(settings: Settings) -> None:
     _check_internal(settings)
     if settings.traces and find_spec("opentelemetry") is None:
         raise SettingsError(f"{PREFIX}TRACES needs an extra: pip install 'keyhalt[otel]'")
-    if settings.certificate or settings.trusted_proxies.strip() or settings.insecure_http:
+    if settings.certificate or settings.proxies or settings.insecure_http:
         return
     raise SettingsError(
         "say how transport is protected, one of:\n"

@@ -131,7 +131,7 @@ def test_a_mistyped_proxy_stops_the_start(
     keyhalt: Keyhalt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ignored, it would be a proxy that is not believed; `*` would believe everybody."""
-    for wrong in ("10.0.0.0/33", "proxy.example", "*", "10.0.0.1,nonsense"):
+    for wrong in ("10.0.0.0/33", "proxy.example", "*", "10.0.0.1,nonsense", ",", " , "):
         monkeypatch.setenv("KEYHALT_TRUSTED_PROXIES", wrong)
         done = keyhalt("serve", "--port", "0")
         assert (done.code, "KEYHALT_TRUSTED_PROXIES" in done.err) == (78, True), wrong

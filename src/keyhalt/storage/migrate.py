@@ -42,7 +42,7 @@ def upgrade(store: str, engine: Engine) -> None:
 
 def upgrade_on(store: str, connection: Connection, to: str = "head") -> None:
     """As `upgrade`, in the caller's transaction."""
-    _current(store, connection)
+    _check_known(store, _current(store, connection))
     config = _config(store)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table(store, connection)
@@ -59,15 +59,20 @@ def is_current(store: str, engine: Engine) -> bool:
 
     Raises UnfitStoreError where a later version has been.
     """
-    head = script_of(store).get_current_head()
     with transaction(engine, write=False) as connection:
-        return _current(store, connection) == head
+        current = _current(store, connection)
+    _check_known(store, current)
+    return current == script_of(store).get_current_head()
 
 
 def _current(store: str, connection: Connection) -> str | None:
-    """The last migration that the store had. There is no way back from one not known here."""
+    """The last migration that the store had."""
     options = {"version_table": version_table(store, connection)}
-    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def _check_known(store: str, current: str | None) -> None:
+    """There is no way back from a migration that this version has not."""
     try:
         script_of(store).get_revision(current or "base")
     except (CommandError, ResolutionError):
@@ -75,7 +80,6 @@ def _current(store: str, connection: Connection) -> str | None:
             f"{store}: a later version of Keyhalt has brought the schema to {current}, which this"
             " one does not know; run that version, or put a backup from before back"
         ) from None
-    return current
 
 
 def version_table(store: str, connection: Connection) -> str:
