@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from keyhalt_energy.rows import Row, rows_of
 from keyhalt_energy.schema import cost_center
 from keyhalt_energy.scope import COST_CENTERS, Reach, reach_of
 from keyhalt_energy.store import DuplicateError, Store
-from keyhalt_energy.wire import NOT_FOUND, Id, Wire, attribution, made_by, taken
+from keyhalt_energy.wire import NOT_FOUND, Id, Wire, attribution, invalid, made_by, taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,8 @@ LISTING = Listing(
 class CostCenterCreate(Wire):
     code: str = Field(alias="costCenterCode", max_length=32)
     info: str = Field(alias="costCenterInfo", max_length=32)
-    parent_id: Id = Field(alias="parentCostCenterId")
+    parent_id: Id | None = Field(None, alias="parentCostCenterId")
+    """Absent: the root."""
 
 
 class CostCenters:
@@ -54,14 +56,19 @@ class CostCenters:
         values |= made_by(call.principal, now()) | {"datasource_id": ds}
         try:
             with self._store.write() as connection:
-                if not center_is_reached(connection, reach, body.parent_id):
+                if body.parent_id is None:
+                    if not trees.is_empty(connection, COST_CENTERS, ds):
+                        return invalid("parentCostCenterId", "parentCostCenterId is required.")
+                elif not center_is_reached(connection, reach, body.parent_id):
                     return NOT_FOUND
                 new = insert(cost_center).values(values).returning(cost_center.c.id)
                 number = int(connection.execute(new).scalar_one())
                 trees.place_below(
                     connection, COST_CENTERS, ds, node_id=number, parent_id=body.parent_id
                 )
-                return Reply(self._shelf.one(connection, reach, number))
+                # Whoever makes the root sees it this once, and then by a topmost as everybody does.
+                seen = reach if body.parent_id else replace(reach, cost_centers=(number,))
+                return Reply(self._shelf.one(connection, seen, number))
         except DuplicateError:
             return taken("costCenterCode", "under this parent")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -50,7 +51,7 @@ LISTING = Listing(
 
 
 class PlaceBody(Wire):
-    """Create and edit. `parent_id`: required when a place is made; absent in an edit is no move."""
+    """Create and edit. Without `parent_id` a new place is the root, and an edited one stays."""
 
     code: str = Field(alias="placeCode", max_length=32)
     info: str = Field(alias="placeInfo", max_length=50)
@@ -86,16 +87,19 @@ class Places:
         refused = _wrong(body)
         if refused is not None:
             return refused
-        if body.parent_id is None:
-            return invalid("parentPlaceId", "parentPlaceId is required.")
         values = _use_known(flattened(body.supplied()), body.type_id)
         try:
             with self._store.write() as connection:
-                if row_of(connection, LISTING, reach, body.parent_id) is None:
+                if body.parent_id is None:
+                    if not trees.is_empty(connection, PLACES, reach.datasource_id):
+                        return invalid("parentPlaceId", "parentPlaceId is required.")
+                elif row_of(connection, LISTING, reach, body.parent_id) is None:
                     return NOT_FOUND
                 values |= made_by(call.principal, now())
                 number = add_place(connection, reach.datasource_id, values)
-                return Reply(self._shelf.one(connection, reach, number))
+                # Whoever makes the root sees it this once, and then by a topmost as everybody does.
+                seen = reach if body.parent_id else replace(reach, places=(number,))
+                return Reply(self._shelf.one(connection, seen, number))
         except DuplicateError:
             return taken("placeCode", "under this parent")
 

@@ -72,6 +72,12 @@ def contains(
     return bool(connection.scalar(select(row)))
 
 
+def is_empty(connection: Connection, tree: Tree, datasource_id: int) -> bool:
+    """Whether a datasource has no node at all: then the next one is its root."""
+    there = exists().where(tree.nodes.c.datasource_id == datasource_id)
+    return not connection.scalar(select(there))
+
+
 def has_children(connection: Connection, tree: Tree, datasource_id: int, node_id: int) -> bool:
     nodes = tree.nodes.c
     row = exists().where(nodes.datasource_id == datasource_id, nodes.parent_id == node_id)

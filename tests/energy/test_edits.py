@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.energy.estate import (
+    Api,
     Estate,
     account_body,
     bill_body,
@@ -18,6 +20,30 @@ from tests.energy.estate import (
 )
 
 KEPT = "Æ"
+
+
+def test_a_datasource_begins_with_a_root_that_has_no_parent(api: Api) -> None:
+    """One for each tree, seen by a topmost as everything is; what comes later names its parent."""
+    nobody = principal()
+    place = {"placeCode": "ALL", "placeInfo": "All", "placeTypeId": 1}
+    center = {"costCenterCode": "ALL", "costCenterInfo": "All"}
+    root = api(nobody, "POST", "/api/v3/place", place).body
+    top = api(nobody, "POST", "/api/v3/costcenter", center).body
+    assert (root["placeCode"], root["parent"]) == ("ALL", None)
+    assert (top["costCenterCode"], top["parent"]) == ("ALL", None)
+    for path, body, field in (
+        ("place", place, "parentPlaceId"),
+        ("costcenter", center, "parentCostCenterId"),
+    ):
+        again = api(nobody, "POST", f"/api/v3/{path}", body)
+        assert (again.status, again.field) == (400, field)
+    assert api(nobody, "GET", f"/api/v3/place/{root['placeId']}").status == 404
+    sees = principal(places=(root["placeId"],), centers=(top["costCenterId"],))
+    assert api(sees, "GET", f"/api/v3/place/{root['placeId']}").body["placeCode"] == "ALL"
+    below = place | {"placeCode": "B1", "parentPlaceId": root["placeId"]}
+    assert api(sees, "POST", "/api/v3/place", below).body["parent"]["placeId"] == root["placeId"]
+    other = replace(sees, user=replace(sees.user, datasource_id=2))
+    assert api(other, "POST", "/api/v3/place", place).body["parent"] is None
 
 
 def test_everything_made_names_its_maker(estate: Estate) -> None:
