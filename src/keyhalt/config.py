@@ -35,6 +35,14 @@ class SettingsError(ValueError):
     """A setting is wrong; the text names it."""
 
 
+_PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+# What a setting is that must look a certain way, in words.
+_SHAPES = {
+    "audit_syslog": "it is the path of a socket, such as /dev/log, or HOST:PORT",
+    "aliases": "names of environments, separated by commas; no name has a '|'",
+}
+
+
 class Settings(BaseSettings):
     """One attribute a setting. Each is described in docs/settings.md, which a test compares."""
 
@@ -55,10 +63,12 @@ class Settings(BaseSettings):
     mac_keys: SecretStr | None = None
     mark_file: Path | None = None
     audit_anchor_file: Path | None = None
-    audit_syslog: str = Field("", pattern=r"^$|^/.+$|^[^\s:]+:\d{1,5}$|^\[[0-9A-Fa-f:]+\]:\d{1,5}$")
+    audit_syslog: str = Field(
+        "", pattern=rf"^$|^/.+$|^[^\s:]+:{_PORT}$|^\[[0-9A-Fa-f:]+\]:{_PORT}$"
+    )
     profile: str = "energycap"
     apps: str = "energy"
-    aliases: str = ""
+    aliases: str = Field("", pattern=r"^[^|]*$")
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -139,7 +149,8 @@ def load_settings(**said: object) -> Settings:
         name = ".".join(str(step) for step in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SettingsError(_unknown(name)) from None
-        raise SettingsError(f"setting {PREFIX}{name.upper()}: {first['msg']}") from None
+        wrong = _SHAPES.get(name) if first["type"] == "string_pattern_mismatch" else None
+        raise SettingsError(f"setting {PREFIX}{name.upper()}: {wrong or first['msg']}") from None
 
 
 def _check_variables() -> None:

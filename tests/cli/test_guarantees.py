@@ -137,6 +137,26 @@ def test_a_mistyped_proxy_stops_the_start(
         assert (done.code, "KEYHALT_TRUSTED_PROXIES" in done.err) == (78, True), wrong
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("ALIASES", "a|b"),
+        ("AUDIT_SYSLOG", "logs:99999"),
+        ("AUDIT_SYSLOG", "logs:0"),
+        ("AUDIT_SYSLOG", "logs"),
+    ],
+)
+def test_what_cannot_be_meant_stops_the_start_in_words(
+    keyhalt: Keyhalt, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    """The setting is named, and what it must look like, without a pattern."""
+    monkeypatch.setenv(f"KEYHALT_{name}", wrong)
+    done = keyhalt("serve", "--port", 0)
+    assert done.code == 78
+    assert f"setting KEYHALT_{name}: " in done.err
+    assert "pattern" not in done.err
+
+
 def test_a_deactivated_datasource_makes_no_keys(keyhalt: Keyhalt) -> None:
     """A key that would not count is not handed out."""
     keyhalt("datasource", "deactivate", "acme")

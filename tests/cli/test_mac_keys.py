@@ -127,6 +127,10 @@ def test_one_lost_generation_leaves_the_others_alone(keyhalt: Keyhalt, data: Pat
     keyhalt("mac-key", "add")
     keyhalt("mac-key", "mint", 1)
     new = create(keyhalt)
+    asked = keyhalt("mac-key", "lost", 0)
+    assert (asked.code, "say --yes" in asked.err) == (2, True)
+    assert keyhalt("mac-key", "list", "-o", "json").json[0]["state"] == "accept"
+    assert keyhalt("mac-key", "lost", 0, "--yes").code == 0
     assert keyhalt("mac-key", "lost", 0).code == 0
     states = {r["generation"]: r["state"] for r in keyhalt("mac-key", "list", "-o", "json").json}
     assert states == {0: "digest-only", 1: "mint"}

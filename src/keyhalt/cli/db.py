@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
+from keyhalt.cli.asking import sure
 from keyhalt.cli.context import (
     EXIT_CONFIG,
     EXIT_USAGE,
@@ -75,19 +76,12 @@ def backup(into: Path, with_mac_keys: bool, data: Path | None) -> None:
 def restore(source: Path, yes: bool, data: Path | None) -> None:
     """Put a backup back, also under running servers. What was revoked since stays closed."""
     if not yes:
-        _confirm(source)
+        sure(f"Write {source} over the stores?", to="restore", done="restored")
     upkeep = tools().upkeep(data=data)
     made = upkeep.restore(source)
     say(f"The stores are those of {made.at}, at epoch {made.epoch}.")
     why = upkeep.closed()
     say(f"Closed: {why}." if why else "Nothing was revoked since: they are open.")
-
-
-def _confirm(source: Path) -> None:
-    if not sys.stdin.isatty():
-        raise Failure("say --yes to restore without being asked", EXIT_USAGE)
-    if not click.confirm(f"Write {source} over the stores?", err=True):
-        raise Failure("nothing was restored")
 
 
 @db.command("copy")

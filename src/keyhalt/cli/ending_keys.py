@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from keyhalt.cli.asking import sure
 from keyhalt.cli.context import (
-    EXIT_USAGE,
-    Failure,
     Verbs,
     datasource_option,
     fail,
@@ -73,7 +71,11 @@ def end_keys(
     with opened(data, datasource) as (verbs, place):
         found = find_user(verbs, place, code)
         if not yes:
-            _confirm(f"Delete every key of {found.user_code} made since {since:%c} UTC, for ever?")
+            sure(
+                f"Delete every key of {found.user_code} made since {since:%c} UTC, for ever?",
+                to="delete",
+                done="deleted",
+            )
         ended = verbs.delete_key.made_since(
             operator(),
             datasource_id=place.id,
@@ -90,14 +92,8 @@ def _ask(verbs: Verbs, place: DatasourceRow, key_id: int, *, with_offspring: boo
     row = verbs.look_up.any_key(place.id, key_id)
     if row is not None:
         more = ", with all that was made with it" if with_offspring else ""
-        _confirm(f"Delete key {row.hint} {row.name!r} of {row.owner_code}{more}, for ever?")
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Failure("say --yes to delete without being asked", EXIT_USAGE)
-    if not click.confirm(question, err=True):
-        raise Failure("nothing was deleted")
+        question = f"Delete key {row.hint} {row.name!r} of {row.owner_code}{more}, for ever?"
+        sure(question, to="delete", done="deleted")
 
 
 def _tell(ended: Ended) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from keyhalt.cli.asking import sure
 from keyhalt.cli.context import (
     EXIT_CONFIG,
     Failure,
@@ -19,8 +21,11 @@ from keyhalt.cli.context import (
 from keyhalt.cli.output import say, show
 from keyhalt.core.decisions import Denied
 from keyhalt.core.refusals import Refused
-from keyhalt.core.secrets import GENERATIONS
+from keyhalt.core.secrets import GENERATIONS, GenerationState
 from keyhalt.usecases.manage_mac_keys import GenerationRow
+
+if TYPE_CHECKING:
+    from keyhalt.usecases.manage_mac_keys import ManageMacKeys
 
 _NUMBER = click.IntRange(0, GENERATIONS - 1)
 _generation = click.argument("generation", type=_NUMBER)
@@ -68,7 +73,9 @@ def mint(generation: int, data: Path | None) -> None:
 
 @mac_key.command()
 @click.argument("generation", type=_NUMBER, required=False)
-@click.option("--yes", is_flag=True, help="Replace a file that is there and cannot be used.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask; replace a file that is there and cannot be used."
+)
 @data_option
 def lost(generation: int | None, yes: bool, data: Path | None) -> None:
     """Go on without one lost MAC key, or with the whole file gone.
@@ -76,6 +83,9 @@ def lost(generation: int | None, yes: bool, data: Path | None) -> None:
     Its keys count by their digest from then on. Nothing brings the MAC key back afterwards.
     """
     with tools().mac_keys(data=data) as verbs:
+        if generation is not None and not yes and _is_there(verbs, generation):
+            question = f"Give up the MAC key of generation {generation}, which is there, for ever?"
+            sure(question, to="give up a MAC key that is there", done="changed")
         keys = verbs.lost(operator(), generation, origin(), replace_unusable=yes)
     if isinstance(keys, Refused | Denied):
         fail(keys, missing=f"there is no MAC-key generation {generation}")
@@ -91,6 +101,13 @@ def remove(generation: int, data: Path | None) -> None:
     with tools().mac_keys(data=data) as verbs:
         row = verbs.remove(operator(), generation, origin())
     _tell(row, "Removed generation {0}.", generation)
+
+
+def _is_there(verbs: ManageMacKeys, generation: int) -> bool:
+    return any(
+        each.number == generation and each.state is not GenerationState.DIGEST_ONLY
+        for each in verbs.list()
+    )
 
 
 def _tell(
