@@ -25,7 +25,7 @@ from tests.world import World, make_world
 
 from keyhalt.storage.postgres import Database
 
-UNAVAILABLE, NO_CONTENT = 503, 204
+OK, UNAVAILABLE, NO_CONTENT = 200, 503, 204
 PAUSE = 0.01
 RIDDEN_OUT = 0.7
 GUARD_FACTOR = 1.25
@@ -127,7 +127,7 @@ def _away(row: Row, postgres: OwnServer, asking: Asking, server: Running) -> Non
     began = time.monotonic()
     _until(lambda: ACCEPTED in asking.first)
     row.back_after = asking.first[ACCEPTED] - began
-    _until(lambda: ask(server.address, "/readyz") == ACCEPTED)
+    _until(lambda: ask(server.address, "/readyz") == OK)
     row.lease_after = time.monotonic() - began
 
 

@@ -182,11 +182,10 @@ def outage(told: list[dict[str, Any]]) -> str:
         "the database away for 0.7 L: answers 503, of all",
         "away for good: a remembered key was answered for",
         "after its return, again within",
-        "a lease again within",
         "a delete with one process stopped",
         "the next delete",
     ]
-    spans = ("answered_for", "back_after", "lease_after", "delete_waited", "next_delete_waited")
+    spans = ("answered_for", "back_after", "delete_waited", "next_delete_waited")
     return markdown(
         heads,
         (

@@ -102,6 +102,46 @@ def test_what_is_missing_on_postgresql_is_named(
     assert (done.code, says in done.err) == (78, True), done
 
 
+@pytest.mark.parametrize(
+    ("url", "code", "says"),
+    [
+        ("", 78, "it is no URL like postgresql://user@host/database"),
+        ("postgresql//db", 78, "it is no URL like"),
+        ("mysql://me:a-word@db/keyhalt", 78, "'mysql' is no database that Keyhalt knows"),
+        ("postgresql://me:a-word@db:54e2/keyhalt", 78, "it is no URL like"),
+        ("postgresql://me:a-word@127.0.0.1:1/keyhalt", 69, "Connection refused"),
+    ],
+)
+@pytest.mark.parametrize("command", [("db", "check"), ("key", "list")])
+def test_a_mistyped_address_is_one_line_without_the_password(
+    bare: Keyhalt,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    url: str,
+    code: int,
+    says: str,
+) -> None:
+    """With the setting's name where it is the setting that is wrong."""
+    monkeypatch.setenv("KEYHALT_DATABASE_URL", url)
+    done = bare(*command)
+    assert (done.code, says in done.err) == (code, True), done
+    assert ("KEYHALT_DATABASE_URL" in done.err) == (code == 78)
+    assert len(done.err.splitlines()) == 1, done
+    assert "a-word" not in done.err
+
+
+@pytest.mark.parametrize("command", [("db", "check"), ("key", "list")])
+def test_a_database_that_is_not_there_is_one_line(
+    bare: Keyhalt, database_url: str, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """In the server's words."""
+    other = make_url(database_url).set(database="no_such_database")
+    monkeypatch.setenv("KEYHALT_DATABASE_URL", other.render_as_string(hide_password=False))
+    done = bare(*command)
+    assert (done.code, "no_such_database" in done.err) == (69, True), done
+    assert len(done.err.splitlines()) == 1, done
+
+
 def test_an_index_of_the_administrators_own_is_no_fault(
     on_postgres: Keyhalt, database_url: str
 ) -> None:

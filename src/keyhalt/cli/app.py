@@ -140,7 +140,8 @@ def _told(error: Exception) -> tuple[str, int]:
         case CopyError():
             return str(error), EXIT_ERROR
         case StoreUnavailableError():
-            return f"the store cannot be used: {error}", EXIT_UNAVAILABLE
+            # The driver's words may be of several lines.
+            return f"the store cannot be used: {' '.join(str(error).split())}", EXIT_UNAVAILABLE
         case UnicodeError():
             return "this is not UTF-8 text", EXIT_USAGE
         case OSError():

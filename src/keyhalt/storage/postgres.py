@@ -49,7 +49,7 @@ def driver_url(url: str) -> URL:
     """Raises ValueError in the user's words."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # The second of a port that is no number.
         raise ValueError("it is no URL like postgresql://user@host/database") from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError(f"{parsed.get_backend_name()!r} is no database that Keyhalt knows")
