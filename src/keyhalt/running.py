@@ -60,14 +60,26 @@ def load_apps(settings: Settings) -> list[App]:
 
     Raises Failure for an unknown one, AppError for one that cannot be served.
     """
-    from keyhalt.client.operations import AppContext  # noqa: PLC0415
-
-    context = AppContext(profile=load_profile(settings.profile), folder=settings.data)
+    context = _context_of(settings)
     found = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
     unknown = [name for name in settings.app_names if name not in found]
     if unknown:
         raise Failure(f"KEYHALT_APPS names {unknown[0]!r}, which is not installed", EXIT_CONFIG)
     return [_opened(found[name], context) for name in settings.app_names]
+
+
+def _context_of(settings: Settings) -> AppContext:
+    from keyhalt.client.operations import AppContext  # noqa: PLC0415
+
+    url, direct = settings.database_url, settings.listen_url
+    return AppContext(
+        profile=load_profile(settings.profile),
+        folder=settings.data,
+        database_url=url.get_secret_value() if url else None,
+        database_direct_url=direct.get_secret_value() if direct else None,
+        database_pool=settings.database_pool,
+        database_statement_seconds=settings.database_statement_seconds,
+    )
 
 
 def _opened(entry: EntryPoint, context: AppContext) -> App:

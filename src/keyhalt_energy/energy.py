@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keyhalt import Node
 from keyhalt_energy import sample, trees
 from keyhalt_energy.scope import TREES
-from keyhalt_energy.store import Store
+from keyhalt_energy.store import open_store
 from keyhalt_energy.table import operations
 
 if TYPE_CHECKING:
@@ -16,19 +16,11 @@ if TYPE_CHECKING:
     from keyhalt import AppContext, Operation
 
 
-class UnsupportedDatabaseError(Exception):
-    """This version keeps its data in SQLite only."""
-
-
 class EnergyApp:
     """An `App` of keyhalt."""
 
     def __init__(self, context: AppContext) -> None:
-        if context.folder is None:
-            raise UnsupportedDatabaseError(
-                "keyhalt_energy keeps its data in SQLite for now: give it a folder, no database URL"
-            )
-        self._store = Store(context.folder / "energy.db")
+        self._store = open_store(context)
         self._operations = operations(self._store, context)
 
     def operations(self) -> Sequence[Operation]:

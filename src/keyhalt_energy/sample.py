@@ -65,7 +65,7 @@ def load(
     progress: Callable[[int, int], None],
 ) -> Sequence[Mapping[str, int]]:
     """In one transaction: all of it, or nothing. Returns views, as `App.load_sample` does."""
-    with store.write() as connection:
+    with store.bulk() as connection:
         places = schema.place.c
         if connection.scalar(select(places.id).where(places.datasource_id == datasource_id)):
             raise NotEmptyError(f"datasource {datasource_id} has places already")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from keyhalt_energy.catalog import COST_UNIT_DEFAULT
 from keyhalt_energy.sample_rows import noise
@@ -80,6 +80,10 @@ def write_numbered(
         rest = [{**row, "id": number} for row, number in zip(some[1:], numbers[1:], strict=True)]
         if rest:
             connection.execute(insert(table), rest)
+    if ids and connection.dialect.name == "postgresql":
+        # A sequence does not see what was numbered without it.
+        move = func.setval(func.pg_get_serial_sequence(table.name, "id"), ids[-1])
+        connection.execute(select(move))
     return ids
 
 

@@ -1,103 +1,123 @@
-"""The file `energy.db`: WAL, foreign keys, private to its user, brought to this version on opening.
+"""The data of this app: a file of its own, or a schema of its own in a PostgreSQL database.
 
 It lives apart from the store of rights on purpose: a bill that is written must not move what
-verifiers watch.
+verifiers watch. Writers take turns from their first statement, readers see one snapshot: what is
+true of two requests at once is true on both.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from keyhalt_energy import sqlite
+from keyhalt_energy.migrate import upgrade
+from keyhalt_energy.options import PATIENT, WRITES
+from keyhalt_energy.schema import metadata
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Iterator
+    from pathlib import Path
 
-BUSY_SECONDS = 5.0
-_IMMEDIATE = "energy_immediate"
-_MIGRATIONS = Path(__file__).parent / "migrations"
+    from sqlalchemy import Connection, Engine
+
+    from keyhalt import AppContext
+
+_UNIQUE_VIOLATION = "23505"
 
 
 class DuplicateError(Exception):
     """A code is taken among its siblings."""
 
 
+class UnavailableError(Exception):
+    """The database is busy or gone. It may be asked again."""
+
+
 class Store:
     """Connections to one energy database. For any number of threads."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._engine = _open(path)
-        with self.write() as connection:
-            _upgrade(connection)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot: what several statements read belongs together."""
-        with self._transaction(write=False) as connection:
+        with self._transaction({WRITES: False}) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that holds the write lock from its start. Raises DuplicateError."""
-        with self._transaction(write=True) as connection:
+        with self._transaction({WRITES: True}) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[Connection]:
+    def bulk(self) -> Iterator[Connection]:
+        """As `write`, for as long as it takes; at its end PostgreSQL counts what there is now.
+
+        SQLite was told once what is typical (docs/energy.md).
+        """
+        with self._transaction({WRITES: True, PATIENT: True}) as connection:
+            yield connection
+            if connection.dialect.name == "postgresql":
+                names = ", ".join(metadata.tables)
+                connection.exec_driver_sql(f"ANALYZE {names}")
+
+    @contextmanager
+    def _transaction(self, options: dict[str, bool]) -> Iterator[Connection]:
         try:
             with self._engine.connect() as plain:
-                connection = plain.execution_options(**{_IMMEDIATE: write})
+                connection = plain.execution_options(**options)
                 with connection.begin():
                     yield connection
         except IntegrityError as error:
-            if "UNIQUE" in str(error.orig):
+            if _is_duplicate(error):
                 raise DuplicateError from error
             raise
+        except (DBAPIError, PoolTimeoutError, self._engine.dialect.loaded_dbapi.Error) as error:
+            if _is_a_bug(error):
+                raise
+            raise UnavailableError(str(getattr(error, "orig", error))) from error
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-def _open(path: Path) -> Engine:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+def open_store(context: AppContext) -> Store:
+    """Where the installation says, brought to this version's schema."""
+    if context.database_url is None:
+        assert context.folder is not None  # noqa: S101 - one of them is there
+        return _on_sqlite(context.folder / "energy.db")
+    from keyhalt_energy import postgres  # noqa: PLC0415 - its driver is an extra
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=40)
-    event.listen(engine, "begin", _begin)
-    return engine
+    postgres.bring_up(context)
+    return Store(postgres.open_engine(context))
 
 
-def _begin(connection: Connection) -> None:
-    # A transaction that will write takes the lock at once: upgrading a read can fail at once.
-    immediate = connection.get_execution_options().get(_IMMEDIATE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def _on_sqlite(path: Path) -> Store:
+    sqlite.create_file(path)
+    store = Store(sqlite.open_engine(path))
+    # Under the write lock, so that processes that start together take turns.
+    with store.write() as connection:
+        upgrade(connection)
+    return store
 
 
-def _upgrade(connection: Connection) -> None:
-    """Under the write lock, so that processes that start together take turns."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def _is_duplicate(error: IntegrityError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state == _UNIQUE_VIOLATION or (state is None and "UNIQUE" in str(error.orig))
+
+
+def _is_a_bug(error: Exception) -> bool:
+    """A statement that can never succeed is not to be tried again."""
+    return isinstance(error, ProgrammingError | DataError | NotSupportedError)

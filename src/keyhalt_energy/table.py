@@ -8,8 +8,6 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy.exc import OperationalError
-
 from keyhalt import Call, Denied, Operation, Reason, Refused, Reply
 from keyhalt_energy.accounts import AccountCreate, AccountEdit, Accounts
 from keyhalt_energy.activity import Activity
@@ -24,6 +22,7 @@ from keyhalt_energy.lookups import Lookups
 from keyhalt_energy.meters import MeterCreate, MeterEdit, Meters
 from keyhalt_energy.places import PlaceBody, Places
 from keyhalt_energy.removal import Removal
+from keyhalt_energy.store import UnavailableError
 from keyhalt_energy.vendors import VendorBody, Vendors
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ def _or_unavailable(handler: Handler) -> Handler:
     def guarded(call: Call) -> Reply | Denied | Refused:
         try:
             return handler(call)
-        except OperationalError:
+        except UnavailableError:
             return Denied(Reason.UNAVAILABLE, retry_after_seconds=1)
 
     return guarded

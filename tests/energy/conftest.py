@@ -1,11 +1,16 @@
-"""The app on an empty file, and an estate made through its own operations."""
+"""The app on an empty store, and an estate made through its own operations.
+
+All that uses these fixtures runs on each store: one contract for both.
+"""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 import keyhalt_energy
@@ -16,11 +21,74 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.postgres import Server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@dataclass
+class Shelf:
+    """Stores of one session, each made once, and copied for each test that changes it."""
+
+    folder: Path
+    postgres: Server | str
+    made: dict[str, Estate] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+
+    def empty(self, store: str) -> AppContext:
+        """Where a template of this store lies, with nothing in it."""
+        if store == "sqlite":
+            return AppContext(PROFILE, self.folder)
+        if isinstance(self.postgres, str):
+            pytest.skip(self.postgres)
+        url = self.urls[store] = self.postgres.create()
+        return AppContext(PROFILE, None, url)
+
+    def estate(self, store: str) -> Estate:
+        if store not in self.made:
+            app = keyhalt_energy.app(self.empty(store))
+            self.made[store] = _make_estate(Api(app))
+            app.close()
+        return self.made[store]
+
+    @contextmanager
+    def copied(self, store: str, folder: Path) -> Iterator[AppContext]:
+        self.estate(store)
+        if store == "sqlite":
+            shutil.copy(self.folder / "energy.db", folder / "energy.db")
+            yield AppContext(PROFILE, folder)
+            return
+        assert not isinstance(self.postgres, str)
+        template = psycopg.conninfo.conninfo_to_dict(self.urls[store])["dbname"]
+        url = self.postgres.create(str(template))
+        yield AppContext(PROFILE, folder, url)
+        self.postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory, any_postgres: Server | str) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path_factory.mktemp("template"), any_postgres)
+    yield shelf
+    if not isinstance(any_postgres, str):
+        for url in shelf.urls.values():
+            any_postgres.drop(url)
+
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    """The app on an empty file."""
-    app = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
+def empty(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> AppContext:
+    """Where an app finds nothing yet: a folder, or a database."""
+    if store == "sqlite":
+        return AppContext(PROFILE, tmp_path)
+    return AppContext(PROFILE, tmp_path, request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+def api(empty: AppContext) -> Iterator[Api]:
+    """The app on an empty store."""
+    app = keyhalt_energy.app(empty)
     yield Api(app)
     app.close()
 
@@ -58,21 +126,16 @@ def _make_estate(api: Api) -> Estate:
     )
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Estate]:
-    """An estate made once; each test gets a copy of its file."""
-    folder = tmp_path_factory.mktemp("template")
-    app = keyhalt_energy.app(AppContext(PROFILE, folder))
-    made = _make_estate(Api(app))
-    app.close()
-    return folder / "energy.db", made
+@pytest.fixture
+def where(shelf: Shelf, store: str, tmp_path: Path) -> Iterator[AppContext]:
+    """Where the estate of this test lies."""
+    with shelf.copied(store, tmp_path) as context:
+        yield context
 
 
 @pytest.fixture
-def estate(template: tuple[Path, Estate], tmp_path: Path) -> Iterator[Estate]:
-    """Two buildings with all that belongs to them, in a file of the test's own."""
-    path, made = template
-    shutil.copy(path, tmp_path / "energy.db")
-    app = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
-    yield replace(made, api=Api(app))
+def estate(shelf: Shelf, store: str, where: AppContext) -> Iterator[Estate]:
+    """Two buildings with all that belongs to them, in a store of the test's own."""
+    app = keyhalt_energy.app(where)
+    yield replace(shelf.estate(store), api=Api(app))
     app.close()

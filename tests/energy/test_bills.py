@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from keyhalt import Principal
+from keyhalt_energy.schema import bill, bill_line
 from tests.energy.estate import Estate, bill_body, line, meter_body, principal, without
 
 
 @pytest.fixture
-def mark(estate: Estate, tmp_path: Path) -> Callable[..., None]:
+def mark(estate: Estate) -> Callable[..., None]:
     """Approve or export the first bill. No operation of the contract's rows does."""
-    del estate
+    by = {
+        "by_id": 3,
+        "by_code": "boss",
+        "by_name": "The boss",
+        "at": datetime(2026, 4, 1, tzinfo=UTC),
+    }
 
     def change(bill_id: int, **flags: bool) -> None:
-        connection = sqlite3.connect(tmp_path / "energy.db")
-        for name, value in flags.items():
-            connection.execute(  # the flags are this file's own
-                f"update bill set {name} = ?, {name}_by_id = 3, {name}_by_code = 'boss',"
-                f" {name}_by_name = 'The boss', {name}_at = '2026-04-01T00:00:00.000000Z'"
-                " where id = ?",
-                (value, bill_id),
-            )
-        connection.commit()
-        connection.close()
+        with estate.api.app._store.write() as connection:
+            for name, value in flags.items():
+                who = {f"{name}_{part}": each for part, each in by.items()}
+                one = update(bill).where(bill.c.id == bill_id)
+                connection.execute(one.values({name: value, **who}))
 
     return change
 
@@ -179,16 +180,13 @@ def test_putting_a_bill_on_another_account_needs_its_own_permission(estate: Esta
     assert estate.api(estate.here, "GET", "/api/v3/bill").ids == []
 
 
-def test_a_line_keeps_its_id_when_the_client_names_it(estate: Estate, tmp_path: Path) -> None:
+def test_a_line_keeps_its_id_when_the_client_names_it(estate: Estate) -> None:
     """`bodyLineId` must be a line of this bill that is being replaced."""
 
     def ids() -> list[int]:
-        connection = sqlite3.connect(tmp_path / "energy.db")
-        where = (estate.bills[0],)
-        rows = connection.execute("select id from bill_line where bill_id = ? order by id", where)
-        found = [row[0] for row in rows]
-        connection.close()
-        return found
+        own = bill_line.c.bill_id == estate.bills[0]
+        with estate.api.app._store.read() as connection:
+            return list(connection.scalars(select(bill_line.c.id).where(own).order_by("id")))
 
     before = ids()
     tax = line(observationTypeId=20, caption="Tax", cost=2, bodyLineId=before[1])

@@ -19,7 +19,6 @@ from sqlalchemy import select
 import keyhalt_energy
 from keyhalt import AppContext
 from keyhalt_energy import tallies
-from keyhalt_energy.energy import UnsupportedDatabaseError
 from keyhalt_energy.sample import NotEmptyError
 from keyhalt_energy.schema import cost_center, metadata, place, place_above
 from tests.energy.estate import (
@@ -35,6 +34,7 @@ from tests.energy.estate import (
     sized,
 )
 
+SQLITE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 Step = tuple[str, int, int]
 STEPS = st.lists(
     st.tuples(
@@ -56,16 +56,20 @@ def test_counts_and_branches_stay_right_whatever_happens(estate: Estate, steps: 
         take(estate, step, f"{index}-{abs(hash(step)) % 10**6}")
     with estate.api.app._store.write() as connection:
         counted = [
-            connection.execute(select(place.c.id, place.c.meters_below)).all(),
+            connection.execute(select(place.c.id, place.c.meters_below).order_by(place.c.id)).all(),
             connection.execute(
-                select(cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below)
+                select(
+                    cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below
+                ).order_by(cost_center.c.id)
             ).all(),
         ]
         tallies.recount(connection, 1)
         again = [
-            connection.execute(select(place.c.id, place.c.meters_below)).all(),
+            connection.execute(select(place.c.id, place.c.meters_below).order_by(place.c.id)).all(),
             connection.execute(
-                select(cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below)
+                select(
+                    cost_center.c.id, cost_center.c.accounts_below, cost_center.c.bills_below
+                ).order_by(cost_center.c.id)
             ).all(),
         ]
         pairs = connection.execute(select(place_above.c.node_id, place_above.c.above_id)).all()
@@ -110,20 +114,23 @@ def take(estate: Estate, step: Step, code: str) -> None:
             api(admin, "POST", "/api/v3/bill/delete", {"ids": [bill, 999_999]})
 
 
-def test_processes_may_open_the_same_new_file_at_once(tmp_path: Path) -> None:
+def test_processes_may_open_the_same_new_store_at_once(empty: AppContext) -> None:
     """Each finds the schema made, whoever made it."""
+    url = empty.database_url
     code = (
         "import sys; from pathlib import Path; import keyhalt_energy\n"
         "from keyhalt import AppContext\n"
         "from tests.energy.estate import PROFILE\n"
-        "keyhalt_energy.app(AppContext(PROFILE, Path(sys.argv[1]))).close()\n"
+        "url = sys.argv[2] or None\n"
+        "keyhalt_energy.app(AppContext(PROFILE, Path(sys.argv[1]), url)).close()\n"
     )
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", code, str(tmp_path / "new")]
+    command = [sys.executable, "-c", code, str(empty.folder), url or ""]
     opening = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(4)]
     assert [(each.communicate()[1], each.returncode) for each in opening] == [(b"", 0)] * 4
 
 
+@SQLITE
 def test_the_file_is_private_and_in_wal_mode(api: Api, tmp_path: Path) -> None:
     """Only its user reads it; readers do not wait for writers."""
     assert api.app.operations()
@@ -142,10 +149,15 @@ def test_the_migrations_make_the_schema_that_the_code_has(api: Api) -> None:
             # SQLite cannot tell what an index on an expression is over; it is looked for below.
             warnings.simplefilter("ignore")
             assert compare_metadata(context, metadata) == []
-        indexes = connection.exec_driver_sql("select name from sqlite_master where type = 'index'")
+        catalogue = {
+            "sqlite": "select name from sqlite_master where type = 'index'",
+            "postgresql": "select indexname from pg_indexes where schemaname = 'energy'",
+        }
+        indexes = connection.exec_driver_sql(catalogue[connection.dialect.name])
         assert {"ix_meter_lower_code", "ix_bill_lower_invoice_number"} <= set(indexes.scalars())
 
 
+@SQLITE
 def test_opening_again_writes_nothing_and_takes_no_statistics(
     estate: Estate, tmp_path: Path
 ) -> None:
@@ -165,13 +177,14 @@ def test_opening_again_writes_nothing_and_takes_no_statistics(
     assert all(stat.split()[1] in ("1000", "100") for stat in told.values())
 
 
-def test_what_was_written_is_there_after_opening_again(estate: Estate, tmp_path: Path) -> None:
-    """Two apps on one file, as two processes have it, see the same."""
-    other = keyhalt_energy.app(AppContext(PROFILE, tmp_path))
+def test_what_was_written_is_there_after_opening_again(estate: Estate, where: AppContext) -> None:
+    """Two apps on one store, as two processes have it, see the same."""
+    other = keyhalt_energy.app(where)
     assert len(Api(other)(estate.admin, "GET", "/api/v3/bill").body) == 2
     other.close()
 
 
+@SQLITE
 def test_a_busy_database_is_said_to_be_so(estate: Estate, tmp_path: Path) -> None:
     """Unavailable, to be tried again; a read goes on."""
     connection = sqlite3.connect(tmp_path / "energy.db", isolation_level=None)
@@ -181,12 +194,6 @@ def test_a_busy_database_is_said_to_be_so(estate: Estate, tmp_path: Path) -> Non
     assert estate.api(estate.admin, "GET", "/api/v3/place").status == 200
     connection.execute("rollback")
     connection.close()
-
-
-def test_a_database_url_is_refused_plainly() -> None:
-    """PostgreSQL comes later; until then nobody is left guessing."""
-    with pytest.raises(UnsupportedDatabaseError, match="SQLite"):
-        keyhalt_energy.app(AppContext(PROFILE, None, "postgresql://x"))
 
 
 def test_the_sample_is_the_same_each_time_and_made_once(tmp_path: Path) -> None:

@@ -78,12 +78,19 @@ class Operation:
 class AppContext:
     """What the installation gives to an app behind the keys.
 
-    `folder`: where an app on SQLite keeps its own file; `database_url`: set instead on PostgreSQL.
+    `folder`: where an app keeps files of its own. `database_url`: set where the installation is on
+    PostgreSQL; an app that wants to be there too makes a schema of its own in that database, and
+    may hold `database_pool` connections in this process. With `database_direct_url` the first leads
+    to a pooler in transaction mode, and this past it. A statement that takes longer than
+    `database_statement_seconds` is to be ended. URLs hold passwords and are not shown.
     """
 
     profile: Profile
     folder: Path | None = None
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
+    database_direct_url: str | None = field(default=None, repr=False)
+    database_pool: int = 10
+    database_statement_seconds: float = 5.0
 
     @property
     def catalogue(self) -> Catalogue:
