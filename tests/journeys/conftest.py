@@ -92,17 +92,21 @@ def server_on_either(
     any_postgres: Postgres | str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The same sample, as a demo, and as `keyhalt serve` has it where one process is not enough."""
+    """The same sample, as a demo, and as `keyhalt serve` has it where one process is not enough.
+
+    A module's `SIZE` is what its demo is told beside.
+    """
+    size = getattr(request.module, "SIZE", ())
     if request.param == "one process on SQLite":
         data = tmp_path_factory.mktemp("demo")
-        yield replace(start_demo("--data", str(data)), made=Installation(data))
+        yield replace(start_demo("--data", str(data), *size), made=Installation(data))
         return
     if isinstance(any_postgres, str):
         pytest.skip(any_postgres)
     url = any_postgres.create()
     made = Installation(tmp_path_factory.mktemp("served"), url)
     demo = subprocess.Popen(
-        [KEYHALT, "demo", "--port", "0", "--json", "--data", made.data],
+        [KEYHALT, "demo", "--port", "0", "--json", "--data", made.data, *size],
         env=made.environment(apps="energy"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

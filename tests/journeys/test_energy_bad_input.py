@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.journeys.conftest import Server, Start
+from tests.journeys.conftest import Server
 
 LISTS = ("place", "meter", "costcenter", "vendor", "account", "bill")
 
@@ -45,9 +45,12 @@ class Wire:
         return found
 
 
+SIZE = "--meters", "9", "--bills", "9"
+
+
 @pytest.fixture(scope="module")
-def small(start_demo: Start) -> Server:
-    return start_demo("--meters", "9", "--bills", "9")
+def small(server_on_either: Server) -> Server:
+    return server_on_either
 
 
 @pytest.fixture(scope="module")

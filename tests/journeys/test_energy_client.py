@@ -98,6 +98,16 @@ def test_what_a_key_makes_is_its_owners(estate: Estate) -> None:
     assert [len(bills), len(centers), len(vendors)] == [1, 1, 1]
 
 
+def test_what_was_made_lies_where_keyhalt_s_own_data_does(
+    estate: Estate, server_on_either: Server
+) -> None:
+    """A file beside the others on SQLite, none on PostgreSQL: so another machine finds it too."""
+    made = server_on_either.made
+    assert made is not None
+    assert (made.data / "energy.db").exists() == (not made.database_url)
+    assert estate.jsmith.get_place(estate.building).place_code == "J1"
+
+
 def test_what_was_made_hangs_together(estate: Estate) -> None:
     """Place with its meter, meter and account with each other, bill with its account."""
     client = estate.jsmith

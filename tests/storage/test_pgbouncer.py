@@ -15,8 +15,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+import keyhalt_energy
+from keyhalt import AppContext
 from keyhalt.core.decisions import Allowed, Denied
 from keyhalt.storage.postgres import Database
+from tests.energy.estate import PROFILE, Api, place_body, principal, sized
 from tests.postgres import Server
 from tests.storage.test_guard import ask, changes, remembers
 from tests.world import World, make_world, until
@@ -112,3 +115,23 @@ def test_a_delete_through_a_pooler_is_waited_for(pooled: World) -> None:
     receipt = changes(pooled)["delete_key"]()
     assert (receipt.form, receipt.acknowledged, receipt.timed_out) == ("barrier", 2, 0)
     assert isinstance(ask(other, key), Denied)
+
+
+def test_the_energy_api_keeps_nothing_in_a_connection(pooler: str, database_url: str) -> None:
+    """Brought up past the pooler; then two apps in turn, on connections that are anybody's."""
+    context = AppContext(PROFILE, None, pooler, database_url)
+    apps = [keyhalt_energy.app(context) for _ in range(2)]
+    roots = apps[0].load_sample(1, 1, **sized(meters=9, bills=9))[0]
+    caller = principal(places=(roots["places"],), centers=(roots["costCenters"],))
+    for number in range(12):
+        api = Api(apps[number % 2])
+        place = api(caller, "POST", "/api/v3/place", place_body(roots["places"], f"P{number}"))
+        assert place.status == 200
+        with psycopg.connect(pooler, autocommit=True) as stranger:
+            assert stranger.execute("SHOW search_path").fetchone() != ("energy",)
+        found = Api(apps[1 - number % 2])(
+            caller, "GET", "/api/v3/place", filter=f"placeCode equals 'p{number}'"
+        )
+        assert found.ids == [place.body["placeId"]]
+    for app in apps:
+        app.close()
