@@ -15,29 +15,29 @@ from keyhalt_energy.options import PATIENT, WRITES
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from keyhalt import AppContext
+    from keyhalt_energy.options import Where
 
 SCHEMA = "energy"
 _LOCK = 0x656E6572
 """Writers take turns by it; an upgrade is a writer."""
 
 
-def open_engine(context: AppContext) -> Engine:
+def open_engine(where: Where) -> Engine:
     """Its transactions begin in one message, which says all that a session would."""
-    assert context.database_url is not None  # noqa: S101 - the caller has looked
-    engine = _engine(context, context.database_url, context.database_pool)
-    event.listen(engine, "begin", _beginning(round(context.database_statement_seconds * 1000)))
+    assert where.database_url is not None  # noqa: S101 - the caller has looked
+    engine = _engine(where, where.database_url, where.database_pool)
+    event.listen(engine, "begin", _beginning(round(where.database_statement_seconds * 1000)))
     return engine
 
 
-def bring_up(context: AppContext) -> None:
+def bring_up(where: Where) -> None:
     """Make the schema and its tables, or bring them to this version's; past a pooler.
 
     Where all is there nothing is locked and no right to create anything is needed. Processes that
     start together take turns.
     """
-    direct = _engine(context, context.database_direct_url or context.database_url or "", 1)
-    event.listen(direct, "begin", _beginning(round(context.database_statement_seconds * 1000)))
+    direct = _engine(where, where.database_direct_url or where.database_url or "", 1)
+    event.listen(direct, "begin", _beginning(round(where.database_statement_seconds * 1000)))
     try:
         with direct.connect() as plain, plain.begin():
             if is_current(plain):
@@ -52,8 +52,8 @@ def bring_up(context: AppContext) -> None:
         direct.dispose()
 
 
-def _engine(context: AppContext, url: str, pool_size: int) -> Engine:
-    seconds = context.database_statement_seconds
+def _engine(where: Where, url: str, pool_size: int) -> Engine:
+    seconds = where.database_statement_seconds
     arguments: dict[str, Any] = {
         "autocommit": True,
         "application_name": "keyhalt-energy",
@@ -63,7 +63,7 @@ def _engine(context: AppContext, url: str, pool_size: int) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": round(seconds * 1000),
         # Through a pooler the next transaction may be on a connection that has not prepared it.
-        "prepare_threshold": None if context.database_direct_url else 5,
+        "prepare_threshold": None if where.database_direct_url else 5,
     }
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),

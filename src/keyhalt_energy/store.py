@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from keyhalt import AppContext
+    from keyhalt_energy.options import Where
 
 _UNIQUE_VIOLATION = "23505"
 
@@ -93,15 +93,15 @@ class Store:
         self._engine.dispose()
 
 
-def open_store(context: AppContext) -> Store:
+def open_store(where: Where) -> Store:
     """Where the installation says, brought to this version's schema."""
-    if context.database_url is None:
-        assert context.folder is not None  # noqa: S101 - one of them is there
-        return _on_sqlite(context.folder / "energy.db")
+    if where.database_url is None:
+        assert where.folder is not None  # noqa: S101 - one of them is there
+        return _on_sqlite(where.folder / "energy.db")
     from keyhalt_energy import postgres  # noqa: PLC0415 - its driver is an extra
 
-    postgres.bring_up(context)
-    return Store(postgres.open_engine(context))
+    postgres.bring_up(where)
+    return Store(postgres.open_engine(where))
 
 
 def _on_sqlite(path: Path) -> Store:
