@@ -80,10 +80,10 @@ def write_numbered(
         rest = [{**row, "id": number} for row, number in zip(some[1:], numbers[1:], strict=True)]
         if rest:
             connection.execute(insert(table), rest)
-    if ids and connection.dialect.name == "postgresql":
-        # A sequence does not see what was numbered without it.
-        move = func.setval(func.pg_get_serial_sequence(table.name, "id"), ids[-1])
-        connection.execute(select(move))
+        if connection.dialect.name == "postgresql":
+            # A sequence does not see what was numbered without it.
+            move = func.setval(func.pg_get_serial_sequence(table.name, "id"), ids[-1])
+            connection.execute(select(move))
     return ids
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -12,7 +13,8 @@ from sqlalchemy import make_url
 
 import keyhalt_energy
 from keyhalt import AppContext, Call, Denied, Reason
-from keyhalt_energy.schema import metadata
+from keyhalt_energy.sample_bills import write_numbered
+from keyhalt_energy.schema import metadata, vendor
 from tests.energy.estate import ORIGIN, Api, Estate, place_body, principal, sized
 from tests.postgres import OwnServer, Server
 from tests.world import until
@@ -85,6 +87,17 @@ def test_a_new_node_never_gets_an_id_that_the_sample_used(api: Api) -> None:
     used = api(caller, "GET", "/api/v3/place").ids
     made = api(caller, "POST", "/api/v3/place", place_body(roots["places"], "NEW"))
     assert made.body["placeId"] == max(used) + 1
+
+
+def test_more_rows_than_are_written_at_once_are_numbered_on(api: Api) -> None:
+    """Large samples write thousands of rows of a kind in several pieces."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    by = {"by_id": 1, "by_code": "c", "by_name": "n", "at": at}
+    made = {f"{verb}_{name}": each for verb in ("created", "modified") for name, each in by.items()}
+    rows = ({"datasource_id": 1, "code": f"{n}", "info": "i", **made} for n in range(5_002))
+    with api.app._store.bulk() as connection:
+        ids = write_numbered(connection, vendor, rows)
+    assert ids == list(range(ids[0], ids[0] + 5_002))
 
 
 def test_the_sample_leaves_statistics_of_its_tables(api: Api, empty: AppContext) -> None:
