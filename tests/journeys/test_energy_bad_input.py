@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.journeys.conftest import Server
+from tests.journeys.conftest import Server, Start
 
 LISTS = ("place", "meter", "costcenter", "vendor", "account", "bill")
 
@@ -45,12 +45,9 @@ class Wire:
         return found
 
 
-SIZE = "--meters", "9", "--bills", "9"
-
-
 @pytest.fixture(scope="module")
-def small(server_on_either: Server) -> Server:
-    return server_on_either
+def small(start_demo: Start) -> Server:
+    return start_demo("--meters", "9", "--bills", "9")
 
 
 @pytest.fixture(scope="module")
