@@ -52,11 +52,14 @@ browser: ## the browser that the pages are tested with, Debian's chromium
 demo: $(VENV)/.runtime ## a complete server with sample data; ARGS="--port 0" and so on
 	@$(BIN)/keyhalt demo $(ARGS)
 
+# One more than there are cores: tests of leases and outages wait, and a core would wait with them.
+TEST_PROCESSES := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
+
 # Durable commits are slow on a disk and beside the point in tests: use memory where there is some.
 test: $(VENV)/.dev proxies browser ## all tests; ARGS="-k name" and so on
 	@if [ -w /dev/shm ] && [ "$$(df -Pm /dev/shm | awk 'NR == 2 {print $$4}')" -gt 1024 ]; then \
 		export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 # The oldest version that is supported, Debian's. Installing it starts a server of Debian's own on
 # port 5432 where there is an init system: so it is CI that does that, and who asks for it here.
